@@ -65,4 +65,3 @@ func (c Currency) Name() string { return c.row().name }
 
 // String returns the code.
 func (c Currency) String() string { return c.Code() }
-

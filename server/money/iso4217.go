@@ -11,7 +11,7 @@ type row struct {
 // table holds every currency and fund code of ISO 4217 that has a minor unit, sorted by code (M2).
 //
 // Source: ISO 4217, list one ("Current currency & funds code list"), published by SIX on behalf of ISO,
-// as of 1 January 2026: the euro has replaced BGN, XCG has replaced ANG, XAD has joined.
+// edition of 17 September 2026.
 // Codes whose minor unit is "N.A." there are left out, because no amount can be counted in them:
 // metals (XAG, XAU, XPD, XPT), units of account (XBA to XBD, XDR, XSU, XUA), XTS and XXX.
 //

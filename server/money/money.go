@@ -18,7 +18,6 @@ package money
 
 import (
 	"math"
-	"math/bits"
 	"strconv"
 
 	"github.com/kvitpay/kvit/server/fault"
@@ -124,18 +123,11 @@ func (a Amount) Mul(n int64) (Amount, error) {
 	if a.IsNone() {
 		return Amount{}, mixed()
 	}
-	high, low := bits.Mul64(magnitude(a.minor), magnitude(n))
-	negative := (a.minor < 0) != (n < 0)
-	switch {
-	case high != 0, low > 1<<63, low == 1<<63 && !negative:
+	product := a.minor * n
+	if n != 0 && product/n != a.minor || n == -1 && a.minor == math.MinInt64 {
 		return Amount{}, overflow()
-	case low == 1<<63:
-		return Amount{minor: math.MinInt64, currency: a.currency}, nil
-	case negative:
-		return Amount{minor: -int64(low), currency: a.currency}, nil
-	default:
-		return Amount{minor: int64(low), currency: a.currency}, nil
 	}
+	return Amount{minor: product, currency: a.currency}, nil
 }
 
 // magnitude returns n without its sign. It holds for the lowest int64 too, whose opposite is no int64.
