@@ -12,12 +12,12 @@ if [[ ! -x $here/node_modules/.bin/buf || $here/package-lock.json -nt $installed
   fi
   echo "buf: installing the pinned version" >&2
   # Two checks that start at once install one after the other.
-  exec 9>"$here/.install.lock"
+  exec 9<"$here/package-lock.json"
   if command -v flock >/dev/null; then flock 9; fi
   if [[ ! -x $here/node_modules/.bin/buf || $here/package-lock.json -nt $installed ]]; then
     (cd "$here" && npm ci --no-progress >&2) && touch "$installed"
   fi
-  exec 9>&-
+  exec 9<&-
 fi
 
 cd "$root"
