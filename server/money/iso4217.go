@@ -14,8 +14,6 @@ type row struct {
 // edition of 17 September 2026.
 // Codes whose minor unit is "N.A." there are left out, because no amount can be counted in them:
 // metals (XAG, XAU, XPD, XPT), units of account (XBA to XBD, XDR, XSU, XUA), XTS and XXX.
-//
-//nolint:gochecknoglobals // The table is constant data that Go cannot declare as such.
 var table = [...]row{
 	{"AED", 784, 2, "UAE Dirham"},
 	{"AFN", 971, 2, "Afghani"},
