@@ -40,8 +40,7 @@ func (k *Keyring) Seal(plaintext, row []byte) []byte {
 func (k *Keyring) sealWith(draw [1 + nonceSize]byte, plaintext, row []byte) []byte {
 	active := k.ring.active
 	out := make([]byte, 0, 2+len(active.name)+len(draw)+len(plaintext)+tagSize)
-	out = append(out, sealFormat, byte(len(active.name)))
-	out = append(out, active.name...)
+	out = appendName(append(out, sealFormat), active.name)
 	out = append(out, draw[:]...)
 	nonce := out[len(out)-nonceSize:]
 	return active.boxes[draw[0]].Seal(out, nonce, plaintext, row)
@@ -67,6 +66,11 @@ func (k *Keyring) Open(sealed, row []byte) ([]byte, error) {
 		return nil, ErrUnopened
 	}
 	return plaintext, nil
+}
+
+// appendName writes a name of at most 255 bytes behind its length.
+func appendName(out []byte, name string) []byte {
+	return append(append(out, byte(len(name)&0xff)), name...)
 }
 
 // cutKeyID reads a key's name behind its length.

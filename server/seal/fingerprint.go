@@ -41,12 +41,9 @@ func (k *Keyring) Fingerprint(fields []FieldValue) []byte {
 		size += 1 + len(h.name) + fieldHashSize
 	}
 	out := make([]byte, 0, size)
-	out = append(out, fingerprintVersion, byte(len(active.name)))
-	out = append(out, active.name...)
+	out = appendName(append(out, fingerprintVersion), active.name)
 	for _, h := range hashes {
-		out = append(out, byte(len(h.name)))
-		out = append(out, h.name...)
-		out = append(out, h.hash[:]...)
+		out = append(appendName(out, h.name), h.hash[:]...)
 	}
 	return out
 }

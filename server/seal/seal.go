@@ -167,13 +167,13 @@ func (k *Keyring) ActiveID() string { return k.ring.active.name }
 func (k *Keyring) IDs() []string { return append([]string(nil), k.ring.order...) }
 
 // Format prints [redacted] for every verb.
-func (k Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redactedText) }
+func (k *Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redactedText) }
 
 // String returns [redacted].
-func (k Keyring) String() string { return redactedText }
+func (k *Keyring) String() string { return redactedText }
 
 // LogValue makes slog print [redacted].
-func (k Keyring) LogValue() slog.Value { return slog.StringValue(redactedText) }
+func (k *Keyring) LogValue() slog.Value { return slog.StringValue(redactedText) }
 
 // MarshalText makes JSON, YAML and the like print [redacted].
-func (k Keyring) MarshalText() ([]byte, error) { return []byte(redactedText), nil }
+func (k *Keyring) MarshalText() ([]byte, error) { return []byte(redactedText), nil }

@@ -1,0 +1,196 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// The names that Load speaks about by itself.
+const (
+	prefix           = "KVIT_"
+	nameListen       = "KVIT_LISTEN"
+	namePublicURL    = "KVIT_PUBLIC_URL"
+	nameAdminListen  = "KVIT_ADMIN_LISTEN"
+	nameDatabaseURL  = "KVIT_DATABASE_URL"
+	nameRedisURL     = "KVIT_REDIS_URL"
+	nameKeys         = "KVIT_KEYS"
+	nameBootstrap    = "KVIT_BOOTSTRAP_API_KEY"
+	bootstrapPrefix  = "kvit_platform_"
+	fileMax          = 1 << 20
+	poolPerCore      = 6
+	poolLeast        = 8
+	referenceEnv     = "env:"
+	referenceFile    = "file:"
+	prefixForTests   = "KVIT_TEST_"
+	prefixForClients = "KVIT_CLIENT_"
+)
+
+// loader gathers faults while it reads.
+type loader struct {
+	src      Source
+	env      map[string]string
+	used     map[string]bool
+	settings *Settings
+	faults   FaultsError
+}
+
+// Load reads all settings. A variable that is set to nothing counts as not set. Names that begin with
+// KVIT_TEST_ or KVIT_CLIENT_ belong to others and are left alone; so are those that a reference names.
+func Load(src Source) (*Settings, error) {
+	l := &loader{src: src, env: map[string]string{}, used: map[string]bool{}, settings: &Settings{}}
+	for _, pair := range src.Environ {
+		if name, value, ok := strings.Cut(pair, "="); ok && value != "" {
+			l.env[name] = value
+		}
+	}
+	all := settingsOf(l.settings)
+	for _, s := range all {
+		l.read(s)
+	}
+	l.refuseUnknown(all)
+	l.complete()
+	l.check()
+	l.merchants()
+	if len(l.faults) > 0 {
+		return nil, l.faults
+	}
+	return l.settings, nil
+}
+
+func (l *loader) fault(name, format string, args ...any) {
+	l.faults = append(l.faults, Fault{Name: name, Problem: fmt.Sprintf(format, args...)})
+}
+
+func (l *loader) warn(format string, args ...any) {
+	l.settings.Warnings = append(l.settings.Warnings, fmt.Sprintf(format, args...))
+}
+
+// read takes one setting from the environment, or its default.
+func (l *loader) read(s setting) {
+	l.used[s.name] = true
+	text, given := l.env[s.name]
+	if !given {
+		text = s.fallback
+	}
+	if text == "" {
+		return
+	}
+	if s.secret() {
+		var ok bool
+		if text, ok = l.resolve(s, text); !ok {
+			return
+		}
+	}
+	if err := s.set(text); err != nil {
+		l.fault(s.name, "%s is not %s", quote(text), s.form)
+	}
+}
+
+// resolve follows a reference. What is none is the secret itself, where that is allowed.
+func (l *loader) resolve(s setting, text string) (string, bool) {
+	if name, ok := strings.CutPrefix(text, referenceEnv); ok {
+		l.used[name] = true
+		value, set := l.env[name]
+		if !set {
+			l.fault(s.name, "refers to the variable %s, which is not set", quote(name))
+		}
+		return value, set
+	}
+	if path, ok := strings.CutPrefix(text, referenceFile); ok {
+		value, err := l.file(path)
+		if err != nil {
+			l.fault(s.name, "%v", err)
+			return "", false
+		}
+		if value = strings.TrimSpace(value); value == "" {
+			l.fault(s.name, "refers to the file %s, which is empty", quote(path))
+		}
+		return value, value != ""
+	}
+	if s.referenceOnly {
+		l.fault(s.name, "is not %s; its value is a secret and is not written into the variable itself", s.form)
+		return "", false
+	}
+	return text, true
+}
+
+func (l *loader) file(path string) (string, error) {
+	content, err := l.src.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("cannot be read: %w", err)
+	}
+	if len(content) > fileMax {
+		return "", fmt.Errorf("the file %s has more than %d bytes", quote(path), fileMax)
+	}
+	return string(content), nil
+}
+
+// refuseUnknown reports names that look like settings and are none.
+func (l *loader) refuseUnknown(all []setting) {
+	names := make([]string, 0, len(all))
+	for _, s := range all {
+		names = append(names, s.name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.env)) {
+		if !strings.HasPrefix(name, prefix) || l.used[name] ||
+			strings.HasPrefix(name, prefixForTests) || strings.HasPrefix(name, prefixForClients) {
+			continue
+		}
+		l.fault(name, "there is no such setting%s", suggest(name, names))
+	}
+}
+
+// complete fills in the defaults that follow other settings.
+func (l *loader) complete() {
+	s := l.settings
+	if s.Door.PublicURL.Host == "" {
+		reached := s.Door.Listen
+		if isWildcard(reached.Host) {
+			reached.Host = "127.0.0.1"
+		}
+		s.Door.PublicURL = url.URL{Scheme: "http", Host: reached.String()}
+	}
+	if s.Store.Pool == 0 {
+		s.Store.Pool = max(poolLeast, poolPerCore*l.src.Cores)
+	}
+}
+
+// check reports what is wrong between settings, and warns about what is unwise.
+func (l *loader) check() {
+	s := l.settings
+	if s.Door.Listen.overlaps(s.Door.AdminListen) {
+		l.fault(nameAdminListen, "%s is where %s listens; they need a port each", s.Door.AdminListen, nameListen)
+	}
+	if path := s.Door.PublicURL.Path; (path != "" && path != "/") || s.Door.PublicURL.RawQuery != "" {
+		l.fault(namePublicURL, "%s is not an http or https URL without a path", quote(s.Door.PublicURL.String()))
+	}
+	s.Door.PublicURL.Path = ""
+	if s.Door.PublicURL.Scheme == "http" && !isLoopback(s.Door.PublicURL.Hostname()) {
+		l.warn("%s is not https: links and what payers do can be read and changed on the way", namePublicURL)
+	}
+	if !s.Door.AdminListen.Loopback() {
+		l.warn("%s listens beyond this machine: only operators may reach it", nameAdminListen)
+	}
+	l.checkSecretURL(nameDatabaseURL, s.Store.URL, "a postgres:// URL with a host and a database", "postgres", "postgresql")
+	l.checkSecretURL(nameRedisURL, s.Redis.URL, "a redis:// or rediss:// URL with a host", "redis", "rediss")
+	if s.Store.Postgres() && s.Keys.Text.IsZero() && l.env[nameKeys] == "" {
+		l.fault(nameKeys, "is needed with PostgreSQL, the same on every server; expected %s", "file:PATH or env:NAME")
+	}
+	if !s.Keys.Bootstrap.IsZero() && !strings.HasPrefix(s.Keys.Bootstrap.Reveal(), bootstrapPrefix) {
+		l.fault(nameBootstrap, "is not a platform key: it begins with %s", bootstrapPrefix)
+	}
+}
+
+// checkSecretURL checks a URL that may hold a password, and so is not shown.
+func (l *loader) checkSecretURL(name string, secret Secret, form string, schemes ...string) {
+	if secret.IsZero() {
+		return
+	}
+	parsed, err := url.Parse(secret.Reveal())
+	if err != nil || !slices.Contains(schemes, parsed.Scheme) {
+		l.fault(name, "is not %s", form)
+	}
+}
