@@ -40,8 +40,8 @@ func ExplainedDeaths() []string { return slices.Sorted(maps.Keys(deaths)) }
 
 // events holds a sentence for each type of the journal's entries.
 var events = map[string]string{
-	"link.created":     "A[ {kind}] payment link was made[ for {amount}][ by {actor}].",
-	"link.deactivated": "The payment link was deactivated[ by {actor}][: {reason}].",
+	"link.created":     "A[ {kind}] payment link[, {link},] was made[ for {amount}][ by {actor}].",
+	"link.deactivated": "The payment link[ {link}] was deactivated[ by {actor}][: {reason}].",
 
 	"order.created":             "The order was created[ for {amount}][ by {actor}][ and is offered until {until}].",
 	"order.reopened":            "The expired order is offered again[ until {until}][, asked for by {actor}].",

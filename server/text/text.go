@@ -69,11 +69,6 @@ func WithInstant(name Name, t time.Time, loc *time.Location) Arg {
 	return Arg{name, func(lang Lang) string { return Instant(lang, t, loc) }}
 }
 
-// WithSpan gives a placeholder a duration, written as by Span in the sentence's language.
-func WithSpan(name Name, d time.Duration) Arg {
-	return Arg{name, func(lang Lang) string { return Span(lang, d) }}
-}
-
 // Say returns the sentence of a key in a language, its placeholders filled in.
 // A key that the catalog does not have gives "".
 func Say(lang Lang, key Key, args ...Arg) string {
