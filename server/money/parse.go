@@ -1,7 +1,6 @@
 package money
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 
@@ -70,10 +69,8 @@ func read(digits string, negative bool, c Currency) (Amount, error) {
 	}
 	minor, err := strconv.ParseInt(digits, 10, 64)
 	switch {
-	case errors.Is(err, strconv.ErrRange):
+	case err != nil: // Digits fail for their number alone.
 		return Amount{}, overflow()
-	case err != nil:
-		return Amount{}, notAmount("must be digits")
 	case negative && minor == 0:
 		return Amount{}, notAmount("must not have a sign when it is 0")
 	}

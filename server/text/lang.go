@@ -1,10 +1,6 @@
 package text
 
-import (
-	"cmp"
-	"slices"
-	"strings"
-)
+import "strings"
 
 // Lang is a language of the catalog. The zero value is English.
 type Lang uint8
@@ -82,29 +78,20 @@ func Match(preferences ...string) Lang {
 	return EN
 }
 
-// matchList returns the heaviest language of a list that the catalog has.
-func matchList(list string) (Lang, bool) {
-	type weighed struct {
-		lang   Lang
-		weight int
-	}
+// matchList returns the heaviest language of a list that the catalog has, the first of equal ones.
+func matchList(list string) (best Lang, found bool) {
 	if len(list) > preferenceMax {
 		list = list[:preferenceMax]
 	}
-	var candidates []weighed
+	heaviest := 0
 	for _, part := range strings.SplitN(list, ",", rangesMax+1) {
 		tag, parameter, _ := strings.Cut(part, ";")
 		lang, known := LangOf(tag)
-		weight := weightOf(parameter)
-		if known && weight > 0 {
-			candidates = append(candidates, weighed{lang, weight})
+		if weight := weightOf(parameter); known && weight > heaviest {
+			best, heaviest = lang, weight
 		}
 	}
-	if len(candidates) == 0 {
-		return EN, false
-	}
-	slices.SortStableFunc(candidates, func(a, b weighed) int { return cmp.Compare(b.weight, a.weight) })
-	return candidates[0].lang, true
+	return best, heaviest > 0
 }
 
 // weightOf reads "q=0.9" as thousandths (RFC 9110, 12.4.2). Without a weight it is 1000; what is not a

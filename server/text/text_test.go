@@ -266,6 +266,7 @@ func TestSpan_CountsAsTheLanguageDoes(t *testing.T) {
 		{5 * time.Minute, "5 minutes", "5 хвилин", "5 минут", "5 րոպե"},
 		{11 * time.Minute, "11 minutes", "11 хвилин", "11 минут", "11 րոպե"},
 		{12 * time.Minute, "12 minutes", "12 хвилин", "12 минут", "12 րոպե"},
+		{14 * time.Minute, "14 minutes", "14 хвилин", "14 минут", "14 րոպե"},
 		{21 * time.Minute, "21 minutes", "21 хвилина", "21 минута", "21 րոպե"},
 		{24 * time.Minute, "24 minutes", "24 хвилини", "24 минуты", "24 րոպե"},
 		{time.Hour, "1 hour", "1 година", "1 час", "1 ժամ"},
