@@ -132,8 +132,13 @@ func (o *Order) foldPaid(e *Entry) error {
 	return nil
 }
 
+// foldReviewRequired keeps the state to go back to. What carried Processing and Authorized may be gone
+// by then: the attempt brought the money that waits.
 func (o *Order) foldReviewRequired(*Entry) error {
 	o.Resume = o.State
+	if o.State == Processing && o.LiveAttempt() == nil || o.State == Authorized && o.AuthorizedMinor() == 0 {
+		o.Resume = Pending
+	}
 	return nil
 }
 
@@ -171,6 +176,12 @@ func foldAttempt(to AttemptState) func(*Order, *Entry) error {
 		if e.Change.Attempt.Failure != "" {
 			a.Failure = e.Change.Attempt.Failure
 		}
+		switch { // The state behind a review goes on.
+		case to == AttemptRefused && (o.Resume == Pending || o.Resume == Processing):
+			o.Resume = Failed
+		case to == AttemptOver && (o.Resume == Processing || o.Resume == Authorized):
+			o.Resume = Pending
+		}
 		return nil
 	}
 }
@@ -203,7 +214,7 @@ func (o *Order) foldEvidence(e *Entry) error {
 	switch {
 	case p.Captured > 0 && ev.Fact == FactSucceeded:
 		a.State, a.PaymentID = AttemptSucceeded, p.ID
-	case p.Captured == 0 && p.Authorized > 0 && a.State != AttemptSucceeded:
+	case p.Captured == 0 && p.Authorized > 0 && a.State != AttemptSucceeded && a.State != AttemptOver:
 		a.State, a.PaymentID = AttemptAuthorized, p.ID
 	}
 	return nil

@@ -214,6 +214,7 @@ func Create(act Act, spec Spec) (*Order, error) {
 			OfferUntil: spec.OfferUntil, AcceptUntil: spec.AcceptUntil,
 		},
 	}, &Private{Details: &spec.Details, Customer: &spec.Terms.Customer})
+	o.Terms.Customer = spec.Terms.Customer
 	return o, err
 }
 

@@ -122,7 +122,6 @@ var transitions = []Transition{
 	{Failed, OrderReviewRequired, Review, "money is here that does not settle the order (X1)"},
 
 	{Expired, OrderReopened, Pending, "the same order was asked for again (O1)"},
-	{Expired, OrderAuthorized, Authorized, "held in time, reported late (E2)"},
 	{Expired, OrderPaid, Paid, "paid in time and reported late, or accepted late (E2)"},
 	{Expired, OrderReviewRequired, Review, "late money waits for a decision (E2)"},
 
