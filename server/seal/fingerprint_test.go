@@ -143,7 +143,7 @@ func BenchmarkFingerprint(b *testing.B) {
 		b.Fatal(err)
 	}
 	var fields []seal.FieldValue
-	for _, name := range strings.FieldsSeq("amount kind order_id description customer.id customer.viber expires_in metadata.a metadata.b success_url") {
+	for name := range strings.FieldsSeq("amount kind order_id description customer.id customer.viber expires_in metadata.a metadata.b success_url") {
 		fields = append(fields, seal.FieldValue{Name: name, Value: []byte("some value of it")})
 	}
 	b.ReportAllocs()
