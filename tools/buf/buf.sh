@@ -15,7 +15,8 @@ if [[ ! -x $here/node_modules/.bin/buf || $here/package-lock.json -nt $installed
   exec 9<"$here/package-lock.json"
   if command -v flock >/dev/null; then flock 9; fi
   if [[ ! -x $here/node_modules/.bin/buf || $here/package-lock.json -nt $installed ]]; then
-    (cd "$here" && npm ci --no-progress >&2) && touch "$installed"
+    # Not "npm ci": it wants every platform's package in the lock file, and only those of Linux are locked.
+    (cd "$here" && npm install --no-save --no-progress >&2) && touch "$installed"
   fi
   exec 9<&-
 fi
