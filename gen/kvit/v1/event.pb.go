@@ -198,8 +198,8 @@ type OrderEvent struct {
 	OrderVersion int64 `protobuf:"varint,6,opt,name=order_version,json=orderVersion,proto3" json:"order_version,omitempty"`
 	// When the entry was written, by the database's clock.
 	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
-	// The order as of order_version, absent for events of a link. What may be erased one day is left out: customer, description,
-	// line_items, metadata, success_url and failure_url. GetOrderStatus has them.
+	// The order as of order_version, absent for events of a link. Left out is what may be erased one day (customer, description,
+	// line_items, metadata, success_url, failure_url), and created_at. GetOrderStatus has them.
 	Order *Order `protobuf:"bytes,8,opt,name=order,proto3" json:"order,omitempty"`
 	// The link that it happened at, where there is one.
 	LinkId string `protobuf:"bytes,9,opt,name=link_id,json=linkId,proto3" json:"link_id,omitempty"`

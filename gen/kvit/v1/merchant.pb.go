@@ -86,7 +86,11 @@ type Merchant struct {
 	// The language (hy, uk, ru or en) of pages and texts for payers of whom nothing better is known.
 	DefaultLocale string `protobuf:"bytes,4,opt,name=default_locale,json=defaultLocale,proto3" json:"default_locale,omitempty"`
 	// The address under which payers reach this installation, without a slash at its end. Payment links begin with it.
-	PublicUrl     string `protobuf:"bytes,5,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
+	PublicUrl string `protobuf:"bytes,5,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
+	// The ISO 4217 codes of the currencies that the merchant takes; empty: all.
+	CurrencyCodes []string `protobuf:"bytes,6,rep,name=currency_codes,json=currencyCodes,proto3" json:"currency_codes,omitempty"`
+	// Where payers turn to; absent where the configuration names nothing.
+	Support       *Support `protobuf:"bytes,7,opt,name=support,proto3" json:"support,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -156,11 +160,98 @@ func (x *Merchant) GetPublicUrl() string {
 	return ""
 }
 
+func (x *Merchant) GetCurrencyCodes() []string {
+	if x != nil {
+		return x.CurrencyCodes
+	}
+	return nil
+}
+
+func (x *Merchant) GetSupport() *Support {
+	if x != nil {
+		return x.Support
+	}
+	return nil
+}
+
+// Where payers turn to when something went wrong. Each part may be empty.
+type Support struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What to tell them.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// A page or a chat to open.
+	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	// A number to call, in E.164.
+	Phone string `protobuf:"bytes,3,opt,name=phone,proto3" json:"phone,omitempty"`
+	// An address to write to.
+	Email         string `protobuf:"bytes,4,opt,name=email,proto3" json:"email,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Support) Reset() {
+	*x = Support{}
+	mi := &file_kvit_v1_merchant_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Support) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Support) ProtoMessage() {}
+
+func (x *Support) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_merchant_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Support.ProtoReflect.Descriptor instead.
+func (*Support) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_merchant_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Support) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Support) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Support) GetPhone() string {
+	if x != nil {
+		return x.Phone
+	}
+	return ""
+}
+
+func (x *Support) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
 var File_kvit_v1_merchant_proto protoreflect.FileDescriptor
 
 const file_kvit_v1_merchant_proto_rawDesc = "" +
 	"\n" +
-	"\x16kvit/v1/merchant.proto\x12\akvit.v1\"\xb7\x01\n" +
+	"\x16kvit/v1/merchant.proto\x12\akvit.v1\"\x8a\x02\n" +
 	"\bMerchant\x12\x1f\n" +
 	"\vmerchant_id\x18\x01 \x01(\tR\n" +
 	"merchantId\x12!\n" +
@@ -168,7 +259,14 @@ const file_kvit_v1_merchant_proto_rawDesc = "" +
 	"\x04mode\x18\x03 \x01(\x0e2\r.kvit.v1.ModeR\x04mode\x12%\n" +
 	"\x0edefault_locale\x18\x04 \x01(\tR\rdefaultLocale\x12\x1d\n" +
 	"\n" +
-	"public_url\x18\x05 \x01(\tR\tpublicUrl*:\n" +
+	"public_url\x18\x05 \x01(\tR\tpublicUrl\x12%\n" +
+	"\x0ecurrency_codes\x18\x06 \x03(\tR\rcurrencyCodes\x12*\n" +
+	"\asupport\x18\a \x01(\v2\x10.kvit.v1.SupportR\asupport\"[\n" +
+	"\aSupport\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12\x14\n" +
+	"\x05phone\x18\x03 \x01(\tR\x05phone\x12\x14\n" +
+	"\x05email\x18\x04 \x01(\tR\x05email*:\n" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tMODE_TEST\x10\x01\x12\r\n" +
@@ -187,18 +285,20 @@ func file_kvit_v1_merchant_proto_rawDescGZIP() []byte {
 }
 
 var file_kvit_v1_merchant_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_kvit_v1_merchant_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_kvit_v1_merchant_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_kvit_v1_merchant_proto_goTypes = []any{
 	(Mode)(0),        // 0: kvit.v1.Mode
 	(*Merchant)(nil), // 1: kvit.v1.Merchant
+	(*Support)(nil),  // 2: kvit.v1.Support
 }
 var file_kvit_v1_merchant_proto_depIdxs = []int32{
 	0, // 0: kvit.v1.Merchant.mode:type_name -> kvit.v1.Mode
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 1: kvit.v1.Merchant.support:type_name -> kvit.v1.Support
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_kvit_v1_merchant_proto_init() }
@@ -212,7 +312,7 @@ func file_kvit_v1_merchant_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_kvit_v1_merchant_proto_rawDesc), len(file_kvit_v1_merchant_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

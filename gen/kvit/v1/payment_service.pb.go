@@ -359,10 +359,12 @@ type ListPaymentLinksRequest struct {
 	CreatedAfter *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created_after,json=createdAfter,proto3" json:"created_after,omitempty"`
 	// Only links made before this instant.
 	CreatedBefore *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_before,json=createdBefore,proto3" json:"created_before,omitempty"`
+	// Only links of this order: the present one and, of a reopened order, the ones before (O1).
+	OrderId string `protobuf:"bytes,5,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
 	// How many at most: 1 to 200. Default 50.
-	PageSize int32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageSize int32 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// next_page_token of the page before, with the same filters. Empty: the first page.
-	PageToken     string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken     string `protobuf:"bytes,7,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -423,6 +425,13 @@ func (x *ListPaymentLinksRequest) GetCreatedBefore() *timestamppb.Timestamp {
 		return x.CreatedBefore
 	}
 	return nil
+}
+
+func (x *ListPaymentLinksRequest) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
 }
 
 func (x *ListPaymentLinksRequest) GetPageSize() int32 {
@@ -729,12 +738,10 @@ type ListOrdersRequest struct {
 	CreatedBefore *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_before,json=createdBefore,proto3" json:"created_before,omitempty"`
 	// Only orders that came from this link.
 	LinkId string `protobuf:"bytes,6,opt,name=link_id,json=linkId,proto3" json:"link_id,omitempty"`
-	// Only orders in this currency: an ISO 4217 code in capitals.
-	CurrencyCode string `protobuf:"bytes,7,opt,name=currency_code,json=currencyCode,proto3" json:"currency_code,omitempty"`
 	// How many at most: 1 to 200. Default 50.
-	PageSize int32 `protobuf:"varint,8,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageSize int32 `protobuf:"varint,7,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// next_page_token of the page before, with the same filters. Empty: the first page.
-	PageToken     string `protobuf:"bytes,9,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken     string `protobuf:"bytes,8,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -807,13 +814,6 @@ func (x *ListOrdersRequest) GetCreatedBefore() *timestamppb.Timestamp {
 func (x *ListOrdersRequest) GetLinkId() string {
 	if x != nil {
 		return x.LinkId
-	}
-	return ""
-}
-
-func (x *ListOrdersRequest) GetCurrencyCode() string {
-	if x != nil {
-		return x.CurrencyCode
 	}
 	return ""
 }
@@ -1648,16 +1648,17 @@ const file_kvit_v1_payment_service_proto_rawDesc = "" +
 	"\x15GetPaymentLinkRequest\x125\n" +
 	"\alink_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[A-Za-z0-9_-]{1,64}$R\x06linkId\";\n" +
 	"\x16GetPaymentLinkResponse\x12!\n" +
-	"\x04link\x18\x01 \x01(\v2\r.kvit.v1.LinkR\x04link\"\x94\x04\n" +
+	"\x04link\x18\x01 \x01(\v2\r.kvit.v1.LinkR\x04link\"\xd2\x04\n" +
 	"\x17ListPaymentLinksRequest\x12/\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x11.kvit.v1.LinkKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12?\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x12.kvit.v1.LinkStateB\x13\xbaH\x10\x92\x01\r\x10\x03\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x06states\x12?\n" +
 	"\rcreated_after\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fcreatedAfter\x12A\n" +
-	"\x0ecreated_before\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore\x12'\n" +
-	"\tpage_size\x18\x05 \x01(\x05B\n" +
+	"\x0ecreated_before\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore\x12<\n" +
+	"\border_id\x18\x05 \x01(\tB!\xbaH\x1e\xd8\x01\x01r\x192\x17^[A-Za-z0-9._:-]{1,64}$R\aorderId\x12'\n" +
+	"\tpage_size\x18\x06 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken:\xb0\x01\xbaH\xac\x01\x1a\xa9\x01\n" +
+	"page_token\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken:\xb0\x01\xbaH\xac\x01\x1a\xa9\x01\n" +
 	"\"created_before.after_created_after\x12 must be later than created_after\x1aa!has(this.created_after) || !has(this.created_before) || this.created_after < this.created_before\"g\n" +
 	"\x18ListPaymentLinksResponse\x12#\n" +
 	"\x05links\x18\x01 \x03(\v2\r.kvit.v1.LinkR\x05links\x12&\n" +
@@ -1675,7 +1676,7 @@ const file_kvit_v1_payment_service_proto_rawDesc = "" +
 	"\n" +
 	"exceptions\x18\x02 \x03(\v2\x17.kvit.v1.OrderExceptionR\n" +
 	"exceptions\x12.\n" +
-	"\tnext_step\x18\x03 \x01(\v2\x11.kvit.v1.NextStepR\bnextStep\"\xbf\x05\n" +
+	"\tnext_step\x18\x03 \x01(\v2\x11.kvit.v1.NextStepR\bnextStep\"\x84\x05\n" +
 	"\x11ListOrdersRequest\x12@\n" +
 	"\x06states\x18\x01 \x03(\x0e2\x13.kvit.v1.OrderStateB\x13\xbaH\x10\x92\x01\r\x10\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x06states\x127\n" +
 	"\vcustomer_id\x18\x02 \x01(\tB\x16\xbaH\x13\xd8\x01\x01r\x0e\x18\x80\x012\t^\\P{Cc}+$R\n" +
@@ -1684,13 +1685,11 @@ const file_kvit_v1_payment_service_proto_rawDesc = "" +
 	"viber_user\x18\x03 \x01(\v2\x12.kvit.v1.ViberUserR\tviberUser\x12?\n" +
 	"\rcreated_after\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\fcreatedAfter\x12A\n" +
 	"\x0ecreated_before\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\rcreatedBefore\x128\n" +
-	"\alink_id\x18\x06 \x01(\tB\x1f\xbaH\x1c\xd8\x01\x01r\x172\x15^[A-Za-z0-9_-]{1,64}$R\x06linkId\x129\n" +
-	"\rcurrency_code\x18\a \x01(\tB\x14\xbaH\x11\xd8\x01\x01r\f2\n" +
-	"^[A-Z]{3}$R\fcurrencyCode\x12'\n" +
-	"\tpage_size\x18\b \x01(\x05B\n" +
+	"\alink_id\x18\x06 \x01(\tB\x1f\xbaH\x1c\xd8\x01\x01r\x172\x15^[A-Za-z0-9_-]{1,64}$R\x06linkId\x12'\n" +
+	"\tpage_size\x18\a \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken:\xb0\x01\xbaH\xac\x01\x1a\xa9\x01\n" +
+	"page_token\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken:\xb0\x01\xbaH\xac\x01\x1a\xa9\x01\n" +
 	"\"created_before.after_created_after\x12 must be later than created_after\x1aa!has(this.created_after) || !has(this.created_before) || this.created_after < this.created_before\"d\n" +
 	"\x12ListOrdersResponse\x12&\n" +
 	"\x06orders\x18\x01 \x03(\v2\x0e.kvit.v1.OrderR\x06orders\x12&\n" +

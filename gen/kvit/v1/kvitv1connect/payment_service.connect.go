@@ -74,11 +74,11 @@ type PaymentServiceClient interface {
 	// Makes a payment link: with its order (DYNAMIC), or as a template of orders (FIXED). Needs the scope links:write.
 	//
 	// An order_id that exists is not an error when its terms are the same (O1): the order comes back as it is, with its present
-	// link; one that expired unpaid is offered again under a new link. A link can be made while every PSP is down (L5).
+	// link, whatever their states; one that expired unpaid is offered again under a new link. A link can be made while every PSP
+	// is down (L5).
 	//
 	// Errors: already_exists ORDER_ID_CONFLICT (metadata: changed_fields) when the order exists with other terms;
-	// invalid_argument CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED (a text holds what looks like a card number);
-	// failed_precondition LINK_INACTIVE when the order's link was deactivated.
+	// invalid_argument CURRENCY_UNSUPPORTED, CARD_DATA_REFUSED (a text holds what looks like a card number).
 	CreatePaymentLink(context.Context, *v1.CreatePaymentLinkRequest) (*v1.CreatePaymentLinkResponse, error)
 	// Reads one link, with its address. Needs links:write or orders:read. Errors: not_found LINK_NOT_FOUND.
 	GetPaymentLink(context.Context, *v1.GetPaymentLinkRequest) (*v1.GetPaymentLinkResponse, error)
@@ -321,11 +321,11 @@ type PaymentServiceHandler interface {
 	// Makes a payment link: with its order (DYNAMIC), or as a template of orders (FIXED). Needs the scope links:write.
 	//
 	// An order_id that exists is not an error when its terms are the same (O1): the order comes back as it is, with its present
-	// link; one that expired unpaid is offered again under a new link. A link can be made while every PSP is down (L5).
+	// link, whatever their states; one that expired unpaid is offered again under a new link. A link can be made while every PSP
+	// is down (L5).
 	//
 	// Errors: already_exists ORDER_ID_CONFLICT (metadata: changed_fields) when the order exists with other terms;
-	// invalid_argument CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED (a text holds what looks like a card number);
-	// failed_precondition LINK_INACTIVE when the order's link was deactivated.
+	// invalid_argument CURRENCY_UNSUPPORTED, CARD_DATA_REFUSED (a text holds what looks like a card number).
 	CreatePaymentLink(context.Context, *v1.CreatePaymentLinkRequest) (*v1.CreatePaymentLinkResponse, error)
 	// Reads one link, with its address. Needs links:write or orders:read. Errors: not_found LINK_NOT_FOUND.
 	GetPaymentLink(context.Context, *v1.GetPaymentLinkRequest) (*v1.GetPaymentLinkResponse, error)
