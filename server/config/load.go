@@ -174,9 +174,9 @@ func (l *loader) check() {
 	if !s.Door.AdminListen.Loopback() {
 		l.warn("%s listens beyond this machine: only operators may reach it", nameAdminListen)
 	}
-	l.checkSecretURL(nameDatabaseURL, s.Store.URL, "a postgres:// URL with a host and a database", "postgres", "postgresql")
-	l.checkSecretURL(nameRedisURL, s.Redis.URL, "a redis:// or rediss:// URL with a host", "redis", "rediss")
-	if s.Store.Postgres() && s.Keys.Text.IsZero() && l.env[nameKeys] == "" {
+	postgres := l.checkSecretURL(nameDatabaseURL, s.Store.URL, "a postgres:// URL", "postgres", "postgresql")
+	l.checkSecretURL(nameRedisURL, s.Redis.URL, "a redis:// or rediss:// URL", "redis", "rediss")
+	if postgres && s.Keys.Text.IsZero() && l.env[nameKeys] == "" {
 		l.fault(nameKeys, "is needed with PostgreSQL, the same on every server; expected %s", "file:PATH or env:NAME")
 	}
 	if !s.Keys.Bootstrap.IsZero() && !strings.HasPrefix(s.Keys.Bootstrap.Reveal(), bootstrapPrefix) {
@@ -184,13 +184,16 @@ func (l *loader) check() {
 	}
 }
 
-// checkSecretURL checks a URL that may hold a password, and so is not shown.
-func (l *loader) checkSecretURL(name string, secret Secret, form string, schemes ...string) {
+// checkSecretURL reports whether there is a URL with one of the schemes. It may hold a password, and so is
+// not shown.
+func (l *loader) checkSecretURL(name string, secret Secret, form string, schemes ...string) bool {
 	if secret.IsZero() {
-		return
+		return false
 	}
 	parsed, err := url.Parse(secret.Reveal())
 	if err != nil || !slices.Contains(schemes, parsed.Scheme) {
 		l.fault(name, "is not %s", form)
+		return false
 	}
+	return true
 }
