@@ -178,8 +178,7 @@ func (b *batch) decide(ctx context.Context, cmd *Command) error {
 	if broken := b.view.leave(err == nil); broken != nil {
 		err = internal(cmd.Name, broken)
 	}
-	var p *panicked
-	if errors.As(err, &p) {
+	if p, is := errors.AsType[*panicked](err); is {
 		b.log.LogAttrs(ctx, slog.LevelError, "decision panicked",
 			slog.String("command", cmd.Name), slog.String("merchant", cmd.Merchant),
 			slog.String("error", p.Error()), slog.String("stack", string(p.stack)))

@@ -27,17 +27,17 @@ type outcome struct {
 }
 
 // create makes an order and its link once per key, as the use-case does (I2, O1).
-func create(t testing.TB, merchant, orderID, key string, amount int64) (writer.Command, *outcome) {
-	t.Helper()
+func create(tb testing.TB, merchant, orderID, key string, amount int64) (writer.Command, *outcome) {
+	tb.Helper()
 	id, err := order.ParseID(orderID)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	sum, err := money.New(amount, "AMD")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	ids := newIDs(t)
+	ids := newIDs(tb)
 	linkID := ids.ID("lnk_", 0)
 	record := store.RecordKey{Merchant: merchant, Method: createMethod, Key: key}
 	out := &outcome{}
@@ -87,13 +87,13 @@ func create(t testing.TB, merchant, orderID, key string, amount int64) (writer.C
 }
 
 // cancel stops an order.
-func cancel(t testing.TB, merchant, orderID string) writer.Command {
-	t.Helper()
+func cancel(tb testing.TB, merchant, orderID string) writer.Command {
+	tb.Helper()
 	id, err := order.ParseID(orderID)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	ids := newIDs(t)
+	ids := newIDs(tb)
 	return writer.Command{
 		Name: "cancel_order", Merchant: merchant, Size: 500,
 		Keys: store.Keys{Orders: []store.OrderKey{{Merchant: merchant, ID: orderID}}},
@@ -111,12 +111,12 @@ func cancel(t testing.TB, merchant, orderID string) writer.Command {
 	}
 }
 
-func newIDs(t testing.TB) order.IDs {
-	t.Helper()
+func newIDs(tb testing.TB) order.IDs {
+	tb.Helper()
 	var ids order.IDs
 	for _, part := range [][]byte{ids.Seed[:], ids.Salt[:]} {
 		if _, err := rand.Read(part); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return ids

@@ -225,11 +225,11 @@ func (m *memory) entriesOf(key store.OrderKey) ([]order.Entry, error) {
 	return entries, nil
 }
 
-// order returns the order as it is kept, nil if there is none.
-func (m *memory) order(merchant, id string) *order.Order {
+// order returns an order of the merchant "shop" as it is kept, nil if there is none.
+func (m *memory) order(id string) *order.Order {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.orders[store.OrderKey{Merchant: merchant, ID: id}]
+	return m.orders[store.OrderKey{Merchant: "shop", ID: id}]
 }
 
 // types lists the merchant's journal: "A order.created".

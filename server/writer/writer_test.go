@@ -29,7 +29,7 @@ func start(t *testing.T, begins store.Begins, opts writer.Options) *writer.Write
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	w := writer.New(begins, opts)
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := w.Run(ctx); err != nil {
@@ -125,7 +125,7 @@ func TestDo_J1_CommitsLinkOrderAndRecordWithTheJournal(t *testing.T) {
 		if err := w.Do(t.Context(), cmd); err != nil {
 			t.Fatal(err)
 		}
-		if out.replayed || m.order("shop", "A") == nil || len(m.links) != 1 || len(m.records) != 1 {
+		if out.replayed || m.order("A") == nil || len(m.links) != 1 || len(m.records) != 1 {
 			t.Errorf("order, link or record is missing: %+v", out)
 		}
 		if got := m.types(t, "shop"); !slices.Equal(got, []string{"A link.created", "A order.created"}) {
@@ -218,8 +218,8 @@ func TestDo_LaterCommandsSeeWhatEarlierOnesChanged(t *testing.T) {
 	if got := m.types(t, "shop"); !slices.Equal(got, []string{"A link.created", "A order.created", "A order.cancelled"}) {
 		t.Errorf("the journal is %v", got)
 	}
-	if m.begun.Load() != 1 || m.saved.Load() != 1 || m.order("shop", "A").State != order.Cancelled {
-		t.Errorf("%d begun, %d saved, order %s", m.begun.Load(), m.saved.Load(), m.order("shop", "A").State)
+	if m.begun.Load() != 1 || m.saved.Load() != 1 || m.order("A").State != order.Cancelled {
+		t.Errorf("%d begun, %d saved, order %s", m.begun.Load(), m.saved.Load(), m.order("A").State)
 	}
 }
 
@@ -263,7 +263,7 @@ func TestDo_APanicConcernsItsOwnCommandAndIsLoggedWithItsStack(t *testing.T) {
 		errs := c.wait()
 		expectReason(t, errs[1], fault.Internal, fault.ReasonInternal)
 		expectNoErrors(t, []error{errs[0], errs[2]})
-		if len(m.types(t, "shop")) != 4 || m.order("shop", "order-1") != nil {
+		if len(m.types(t, "shop")) != 4 || m.order("order-1") != nil {
 			t.Errorf("the journal is %v", m.types(t, "shop"))
 		}
 		for _, want := range []string{"nil pointer", "writer_test.go", "create_payment_link"} {
@@ -330,7 +330,7 @@ func TestDecide_BreaksOfTheRulesConcernTheirOwnCommand(t *testing.T) {
 			errs := writer.RunBatch(t.Context(), m, []writer.Command{made, bad, other})
 			expectReason(t, errs[1], fault.Internal, fault.ReasonInternal)
 			expectNoErrors(t, []error{errs[0], errs[2]})
-			if got := m.order("shop", "A").State; got != order.Pending {
+			if got := m.order("A").State; got != order.Pending {
 				t.Errorf("the order is %s: something of the broken decision was kept", got)
 			}
 		})
@@ -552,7 +552,7 @@ func TestDo_ACallerThatGivesUpWhileWaitingTakesItsCommandAway(t *testing.T) {
 		expectReason(t, errs[1], fault.Unavailable, fault.ReasonCancelled)
 		expectReason(t, errs[2], fault.Unavailable, fault.ReasonDeadline)
 		expectReason(t, w.Do(ctx, second), fault.Unavailable, fault.ReasonCancelled)
-		if out.runs != 0 || m.order("shop", "B") != nil || errs[0] != nil {
+		if out.runs != 0 || m.order("B") != nil || errs[0] != nil {
 			t.Errorf("it was run %d times", out.runs)
 		}
 		if !slices.Equal(refused, []fault.Reason{fault.ReasonCancelled, fault.ReasonDeadline, fault.ReasonCancelled}) {
@@ -663,8 +663,8 @@ func TestRun_FinishesTheBatchInFlightAndTurnsTheRestAway(t *testing.T) {
 		stop()
 		synctest.Wait()
 		select {
-		case <-ended:
-			t.Error("Run returned while a batch is in flight")
+		case err := <-ended:
+			t.Errorf("Run returned while a batch is in flight: %v", err)
 		default:
 		}
 		late, _ := create(t, "shop", "late", "late", 100)
@@ -674,7 +674,7 @@ func TestRun_FinishesTheBatchInFlightAndTurnsTheRestAway(t *testing.T) {
 		expectNoErrors(t, errs[:1])
 		expectReason(t, errs[1], fault.Unavailable, fault.ReasonShuttingDown)
 		expectReason(t, errs[2], fault.Unavailable, fault.ReasonShuttingDown)
-		if err := <-ended; err != nil || m.order("shop", "order-0") == nil {
+		if err := <-ended; err != nil || m.order("order-0") == nil {
 			t.Errorf("Run: %v", err)
 		}
 	})
