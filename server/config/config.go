@@ -60,7 +60,7 @@ func (s Store) Postgres() bool { return !s.URL.IsZero() }
 
 // Redis is where locks and wake-ups are shared between servers.
 type Redis struct {
-	URL Secret `name:"KVIT_REDIS_URL" shown:"none: locks and wake-ups inside the process" form:"a redis:// or rediss:// URL, or a reference to one" meaning:"Redis for locks and wake-ups between servers. ?addr=HOST:PORT adds nodes of a cluster; ?master_name=NAME says that the hosts are sentinels."`
+	URL Secret `name:"KVIT_REDIS_URL" shown:"none: locks and wake-ups inside the process" form:"a redis:// URL, or a reference to one" meaning:"Redis for locks and wake-ups between servers: redis://HOST:PORT/DB, redis+sentinel://HOST,HOST/MASTER/DB or redis+cluster://HOST,HOST. With rediss the connections are encrypted."`
 }
 
 // Keys are the installation's secrets.

@@ -175,7 +175,10 @@ func (l *loader) check() {
 		l.warn("%s listens beyond this machine: only operators may reach it", nameAdminListen)
 	}
 	postgres := l.checkSecretURL(nameDatabaseURL, s.Store.URL, "a postgres:// URL", "postgres", "postgresql")
-	l.checkSecretURL(nameRedisURL, s.Redis.URL, "a redis:// or rediss:// URL", "redis", "rediss")
+	l.checkSecretURL(
+		nameRedisURL, s.Redis.URL, "a redis://, redis+sentinel:// or redis+cluster:// URL, or one of them with rediss",
+		"redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster",
+	)
 	if postgres && s.Keys.Text.IsZero() && l.env[nameKeys] == "" {
 		l.fault(nameKeys, "is needed with PostgreSQL, the same on every server; expected %s", "file:PATH or env:NAME")
 	}
@@ -185,13 +188,13 @@ func (l *loader) check() {
 }
 
 // checkSecretURL reports whether there is a URL with one of the schemes. It may hold a password, and so is
-// not shown.
+// not shown. The rest is for who connects: lists of hosts, which both databases know, are no URLs.
 func (l *loader) checkSecretURL(name string, secret Secret, form string, schemes ...string) bool {
 	if secret.IsZero() {
 		return false
 	}
-	parsed, err := url.Parse(secret.Reveal())
-	if err != nil || !slices.Contains(schemes, parsed.Scheme) {
+	scheme, rest, ok := strings.Cut(secret.Reveal(), "://")
+	if !ok || rest == "" || !slices.Contains(schemes, scheme) {
 		l.fault(name, "is not %s", form)
 		return false
 	}
