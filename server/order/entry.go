@@ -46,6 +46,7 @@ type View struct {
 	State       State     `json:"state"`
 	Kind        Kind      `json:"kind"`
 	Capture     Capture   `json:"capture"`
+	Live        bool      `json:"live,omitempty"`
 	Currency    string    `json:"currency"`
 	AmountMinor int64     `json:"amount"`
 	Authorized  int64     `json:"authorized,omitempty"`
@@ -194,7 +195,7 @@ func (h Hash) Next(position uint64, digest Hash) Hash {
 // View is the order as it stands, without personal text.
 func (o *Order) View() *View {
 	return &View{
-		State: o.State, Kind: o.Terms.Kind, Capture: o.Terms.Capture,
+		State: o.State, Kind: o.Terms.Kind, Capture: o.Terms.Capture, Live: o.Live,
 		Currency: o.Currency().Code(), AmountMinor: o.Terms.Amount.Minor(),
 		Authorized: o.AuthorizedMinor(), Paid: o.Paid(), Refunded: o.Refunded(),
 		LinkID: o.LinkID, OfferUntil: o.OfferUntil, AcceptUntil: o.AcceptUntil,

@@ -12,7 +12,6 @@ type OrderInfo struct {
 	ID string `json:"order_id"`
 	order.View
 	Version   int64          `json:"version"`
-	Live      bool           `json:"live,omitempty"`
 	Locale    string         `json:"locale,omitempty"`
 	Customer  order.Customer `json:"customer"`
 	Details   order.Details  `json:"details"`
@@ -45,7 +44,7 @@ type LinkInfo struct {
 
 func orderInfo(o *order.Order, details *order.Details, now time.Time) OrderInfo {
 	info := OrderInfo{
-		ID: o.ID.String(), View: *o.View(), Version: o.Version, Live: o.Live, Locale: o.Locale,
+		ID: o.ID.String(), View: *o.View(), Version: o.Version, Locale: o.Locale,
 		Customer: o.Terms.Customer, CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt,
 	}
 	info.State = o.StateAt(now)
