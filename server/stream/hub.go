@@ -93,7 +93,7 @@ func (h *Hub[E]) start(merchant string) *tail[E] {
 	if h.closed {
 		return t
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // Leave and Close call it.
 	t.stop = cancel
 	h.tails[merchant] = t
 	// The bus comes before the first read, so that nothing falls between the two.

@@ -16,9 +16,9 @@ const (
 	readMax = 512
 	// readTimeout is how long one read may take.
 	readTimeout = 5 * time.Second
-	// backoffMin and backoffMax bound the pause after a read that failed.
-	backoffMin = 100 * time.Millisecond
-	backoffMax = 5 * time.Second
+	// backoffFirst is the pause after a read that failed, backoffMax the longest that it grows to.
+	backoffFirst = 100 * time.Millisecond
+	backoffMax   = 5 * time.Second
 )
 
 // errGap means that positions were not consecutive.
@@ -167,6 +167,6 @@ func (t *tail[E]) tell(ctx context.Context, failing bool, err error) {
 // pause returns how long to wait after one more failure, with a random part so that tails do not
 // come all at once.
 func pause(failures int) time.Duration {
-	full := min(backoffMax, backoffMin<<min(failures, 10))
+	full := min(backoffMax, backoffFirst<<min(failures, 10))
 	return full/2 + rand.N(full/2) //nolint:gosec // A pause is no secret.
 }

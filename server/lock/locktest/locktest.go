@@ -95,7 +95,7 @@ func oneHolderAtATime(t *testing.T, s Service) {
 		}
 		group.Go(func() {
 			for range rounds {
-				lease, err := take(t, locker, "one", long)
+				lease, err := take(t, locker, "one")
 				if err != nil {
 					t.Error(err)
 					return
@@ -144,12 +144,12 @@ func timeToLiveFrees(t *testing.T, s Service) {
 	for _, locker := range []lock.Locker{s.There, s.Here} {
 		mustAcquire(t, s.Here, "ttl", short)
 		s.elapse(short)
-		lease, err := take(t, locker, "ttl", long)
+		lease, err := take(t, locker, "ttl")
 		if err != nil {
 			t.Fatal(err)
 		}
 		lease.Release()
-		freed, err := take(t, s.Here, "ttl", long)
+		freed, err := take(t, s.Here, "ttl")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func oldLeaseFreesNothing(t *testing.T, s Service) {
 	t.Helper()
 	old := mustAcquire(t, s.Here, "old", short)
 	s.elapse(short)
-	lease, err := take(t, s.There, "old", long)
+	lease, err := take(t, s.There, "old")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func secondReleaseFreesNothing(t *testing.T, s Service) {
 	t.Helper()
 	first := mustAcquire(t, s.Here, "twice", long)
 	first.Release()
-	second, err := take(t, s.There, "twice", long)
+	second, err := take(t, s.There, "twice")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,12 +275,12 @@ func (s Service) elapse(d time.Duration) {
 }
 
 // take acquires key, waiting for its holder.
-func take(t *testing.T, locker lock.Locker, key string, ttl time.Duration) (lock.Lease, error) {
+func take(t *testing.T, locker lock.Locker, key string) (lock.Lease, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
-		lease, err := locker.Acquire(ctx, key, ttl)
+		lease, err := locker.Acquire(ctx, key, long)
 		if !errors.Is(err, lock.ErrHeld) {
 			return lease, err
 		}

@@ -174,8 +174,7 @@ func orDefault(timeouts ...*time.Duration) {
 
 // withoutURL drops the URL that url.Parse repeats in its errors.
 func withoutURL(err error) error {
-	var parse *url.Error
-	if errors.As(err, &parse) {
+	if parse, ok := errors.AsType[*url.Error](err); ok {
 		return parse.Err
 	}
 	return err

@@ -83,7 +83,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add("redis://user:pw@host:1/2?pool_size=3")
 	f.Add("rediss+sentinel://h1,h2:3/master/1")
 	f.Add("redis+cluster://[::1]:2,h")
-	f.Fuzz(func(t *testing.T, url string) {
+	f.Fuzz(func(_ *testing.T, url string) {
 		client, err := redislock.Open(url)
 		if err == nil {
 			_ = client.Close()

@@ -42,9 +42,9 @@ const (
 	defaultProbeEvery = time.Second
 	defaultBatchMax   = 256
 
-	// pollMin and pollMax bound the pause between two looks at a key that another process holds.
-	pollMin = 5 * time.Millisecond
-	pollMax = 50 * time.Millisecond
+	// pollFirst is the first pause between two looks at a key that another process holds, pollMax the longest.
+	pollFirst = 5 * time.Millisecond
+	pollMax   = 50 * time.Millisecond
 	// watchMax is how long one caller looks on behalf of all before they try again.
 	watchMax = 5 * time.Second
 )
@@ -158,7 +158,7 @@ func (l *Lock) poll(ctx context.Context, key string) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	spent := time.Duration(0)
-	for wait := pollMin; spent < watchMax; wait = min(2*wait, pollMax) {
+	for wait := pollFirst; spent < watchMax; wait = min(2*wait, pollMax) {
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
@@ -168,7 +168,7 @@ func (l *Lock) poll(ctx context.Context, key string) error {
 		if err != nil || !held {
 			return ctx.Err()
 		}
-		jittered := wait/2 + mathrand.N(wait)
+		jittered := wait/2 + mathrand.N(wait) //nolint:gosec // A pause is no secret.
 		spent += jittered
 		pause.Reset(jittered)
 	}

@@ -39,12 +39,27 @@ func TestLock_Miniredis(t *testing.T) {
 
 func TestLock_Redis(t *testing.T) {
 	t.Parallel()
-	shared := redistest.URL(t)
+	runSuite(t, redistest.URL(t))
+}
+
+func TestLock_Cluster(t *testing.T) {
+	t.Parallel()
+	runSuite(t, redistest.StartCluster(t))
+}
+
+func TestLock_Sentinel(t *testing.T) {
+	t.Parallel()
+	runSuite(t, redistest.StartSentinel(t))
+}
+
+// runSuite runs the suite on a server that its cases share, each with a prefix of its own.
+func runSuite(t *testing.T, url string) {
+	t.Helper()
 	locktest.Run(t, locktest.Harness{
 		Open: func(t *testing.T) locktest.Service {
 			t.Helper()
 			opts := redislock.Options{Prefix: "test:" + rand.Text() + ":"}
-			return locktest.Service{Here: start(t, shared, opts), There: start(t, shared, opts)}
+			return locktest.Service{Here: start(t, url, opts), There: start(t, url, opts)}
 		},
 		Exempt: map[string]string{"AwayIsQuickAndNotHeld": "the server is shared; the tests of an own server stop it"},
 	})
@@ -82,7 +97,7 @@ func awayAndBack(t *testing.T, url string, away, back func()) {
 		group.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				before := time.Now()
-				lease, err := locker.Acquire(t.Context(), fmt.Sprintf("key-%d-%d", i, n), time.Minute)
+				lease, err := locker.Acquire(ctx, fmt.Sprintf("key-%d-%d", i, n), time.Minute)
 				if err == nil {
 					lease.Release()
 				}

@@ -29,7 +29,22 @@ func TestBus_Miniredis(t *testing.T) {
 
 func TestBus_Redis(t *testing.T) {
 	t.Parallel()
-	url := redistest.URL(t)
+	runSuite(t, redistest.URL(t))
+}
+
+func TestBus_Cluster(t *testing.T) {
+	t.Parallel()
+	runSuite(t, redistest.StartCluster(t))
+}
+
+func TestBus_Sentinel(t *testing.T) {
+	t.Parallel()
+	runSuite(t, redistest.StartSentinel(t))
+}
+
+// runSuite runs the suite on a server that its cases share, each with a channel of its own.
+func runSuite(t *testing.T, url string) {
+	t.Helper()
 	streamtest.Run(t, func(t *testing.T) streamtest.Bus {
 		t.Helper()
 		return pair(t, url)
