@@ -121,118 +121,122 @@ func (m *RPCMetrics) Ended(method, code string, took time.Duration) {
 
 // WriterMetrics count batches and what became of commands.
 type WriterMetrics struct {
+	registry prometheus.Registerer
+	commands *prometheus.CounterVec
+	entries  prometheus.Counter
+	retries  prometheus.Counter
+	refused  *prometheus.CounterVec
 	size     prometheus.Histogram
 	seconds  *prometheus.HistogramVec
-	retries  *prometheus.CounterVec
-	commands *prometheus.CounterVec
-	depth    prometheus.Gauge
-	queued   prometheus.Histogram
+}
+
+// WriterBatch is how a batch of the writer went.
+type WriterBatch struct {
+	Commands int
+	Bytes    int
+	Entries  int
+	// Retries counts the runs after the first.
+	Retries int
+	// Alone is true where the commands were run one by one.
+	Alone bool
+	// Waited is how long the first command waited, Took the rest until the commit, Saved the part that saved.
+	Waited, Took, Saved time.Duration
 }
 
 func newWriterMetrics(r prometheus.Registerer) *WriterMetrics {
 	m := maker{r}
 	return &WriterMetrics{
-		size: m.histogram("writer_batch_commands", "Commands in one batch.",
-			[]float64{1, 2, 4, 8, 16, 32, 64, 128, 256}),
-		seconds: m.histograms("writer_step_seconds", "Time of a batch by step: load, decide, save, commit, or batch for the whole.",
-			secondsBuckets(), "step"),
-		retries:  m.counters("writer_batch_retries_total", "Batches that were run again, by reason.", "reason"),
-		commands: m.counters("writer_commands_total", "Commands by outcome: committed, refused, failed, unclear, given_up, or full for those that were never queued.", "outcome"),
-		depth:    m.gauge("writer_queue_commands", "Commands that wait for a batch."),
-		queued:   m.histogram("writer_queue_seconds", "Time that a command waits for its batch.", secondsBuckets()),
+		registry: r,
+		commands: m.counters("writer_commands_total", "Commands that were run, by how: in a batch, or alone after one failed.", "how"),
+		entries:  m.counter("writer_entries_total", "Journal entries written."),
+		retries:  m.counter("writer_batch_retries_total", "Runs of a batch after the first, because another transaction was in the way."),
+		refused:  m.counters("writer_refusals_total", "Commands that were not run, by command and reason.", "command", "reason"),
+		size:     m.histogram("writer_batch_commands", "Commands in one batch.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}),
+		seconds: m.histograms("writer_batch_seconds",
+			"Time of a batch by part: waited, of its first command; took, from then to the commit; saved, within it.",
+			secondsBuckets(), "part"),
 	}
 }
 
-// Batch counts a batch of commands that was taken, and its whole time.
-func (m *WriterMetrics) Batch(commands int, took time.Duration) {
+// Batch counts a batch that has ended.
+func (m *WriterMetrics) Batch(batch WriterBatch) {
 	if m == nil {
 		return
 	}
-	m.size.Observe(float64(commands))
-	m.Step("batch", took)
-}
-
-// Step measures one step of a batch: load, decide, save or commit.
-func (m *WriterMetrics) Step(step string, took time.Duration) {
-	if m != nil {
-		m.seconds.WithLabelValues(step).Observe(took.Seconds())
+	how := "batch"
+	if batch.Alone {
+		how = "alone"
+	}
+	m.commands.WithLabelValues(how).Add(float64(batch.Commands))
+	m.entries.Add(float64(batch.Entries))
+	m.retries.Add(float64(batch.Retries))
+	m.size.Observe(float64(batch.Commands))
+	m.seconds.WithLabelValues("waited").Observe(batch.Waited.Seconds())
+	m.seconds.WithLabelValues("took").Observe(batch.Took.Seconds())
+	if batch.Saved > 0 {
+		m.seconds.WithLabelValues("saved").Observe(batch.Saved.Seconds())
 	}
 }
 
-// Retried counts a batch that is run again. The reason is a word of the writer's, such as serialization.
-func (m *WriterMetrics) Retried(reason string) {
+// Refused counts a command that was not run.
+func (m *WriterMetrics) Refused(command, reason string) {
 	if m != nil {
-		m.retries.WithLabelValues(reason).Inc()
+		m.refused.WithLabelValues(command, reason).Inc()
 	}
 }
 
-// Commands counts commands that ended with the same outcome.
-func (m *WriterMetrics) Commands(outcome string, n int) {
-	if m != nil {
-		m.commands.WithLabelValues(outcome).Add(float64(n))
+// Queue tells where to ask for the number of waiting commands. It is called once, when the writer is made.
+func (m *WriterMetrics) Queue(waiting func() int) {
+	if m == nil {
+		return
 	}
-}
-
-// Queued changes the number of waiting commands, down where n is negative.
-func (m *WriterMetrics) Queued(n int) {
-	if m != nil {
-		m.depth.Add(float64(n))
-	}
-}
-
-// Waited measures how long a command waited for its batch.
-func (m *WriterMetrics) Waited(took time.Duration) {
-	if m != nil {
-		m.queued.Observe(took.Seconds())
-	}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(
+		prometheus.GaugeOpts{Namespace: namespace, Name: "writer_queue_commands", Help: "Commands that wait for a batch."},
+		func() float64 { return float64(waiting()) },
+	))
 }
 
 // LockMetrics count what the locks answered.
 type LockMetrics struct {
 	answers *prometheus.CounterVec
-	seconds prometheus.Histogram
 	away    prometheus.Gauge
+	changes prometheus.Counter
 }
 
 func newLockMetrics(r prometheus.Registerer) *LockMetrics {
 	m := maker{r}
 	return &LockMetrics{
 		answers: m.counters("lock_answers_total", "Locks asked for, by answer: acquired, held by another, or away.", "answer"),
-		seconds: m.histogram("lock_seconds", "Time of one question to the locks.", secondsBuckets()),
-		away:    m.gauge("lock_away", "1 while the locks cannot be asked and work goes on without (I3)."),
+		away:    m.gauge("lock_away", "1 while the lock service cannot be asked and work goes on without it (I3)."),
+		changes: m.counter("lock_state_changes_total", "How often the lock service went away or came back."),
 	}
 }
 
-// Acquired counts n locks that were taken.
-func (m *LockMetrics) Acquired(n int) { m.answered("acquired", n) }
+// Acquired counts a lock that was taken.
+func (m *LockMetrics) Acquired() { m.answered("acquired") }
 
-// Held counts n locks that another holds.
-func (m *LockMetrics) Held(n int) { m.answered("held", n) }
+// Held counts a lock that another holds.
+func (m *LockMetrics) Held() { m.answered("held") }
 
-// Unasked counts n locks that could not be asked for.
-func (m *LockMetrics) Unasked(n int) { m.answered("away", n) }
+// Away counts a lock that could not be asked for.
+func (m *LockMetrics) Away() { m.answered("away") }
 
-func (m *LockMetrics) answered(answer string, n int) {
-	if m != nil && n > 0 {
-		m.answers.WithLabelValues(answer).Add(float64(n))
-	}
-}
-
-// Took measures one question.
-func (m *LockMetrics) Took(took time.Duration) {
+func (m *LockMetrics) answered(answer string) {
 	if m != nil {
-		m.seconds.Observe(took.Seconds())
+		m.answers.WithLabelValues(answer).Inc()
 	}
 }
 
-// Away says whether the locks are away now.
-func (m *LockMetrics) Away(away bool) {
-	switch {
-	case m == nil:
-	case away:
-		m.away.Set(1)
-	default:
+// StateChanged counts that the lock service went away (up is false) or came back.
+func (m *LockMetrics) StateChanged(up bool) {
+	if m == nil {
+		return
+	}
+	m.changes.Inc()
+	if up {
 		m.away.Set(0)
+	} else {
+		m.away.Set(1)
 	}
 }
 

@@ -18,9 +18,6 @@ type Pool struct {
 // Pool adds a pool of connections under a name that no other has, such as "write". Its state is asked
 // for when the metrics are read.
 func (m *Metrics) Pool(name string, state func() Pool) {
-	if m == nil {
-		return
-	}
 	m.registry.MustRegister(newPoolCollector(name, state))
 }
 
