@@ -181,6 +181,7 @@ func TestLoad_S4_WhatBelongsTogetherIsThereTogether(t *testing.T) {
 		"another database":       {[]string{"KVIT_DATABASE_URL=mysql://u:hunter2@db/kvit"}, "KVIT_DATABASE_URL", "postgres://"},
 		"one port for two":       {[]string{"KVIT_ADMIN_LISTEN=127.0.0.1:8080"}, "KVIT_ADMIN_LISTEN", "a port each"},
 		"one port, every host":   {[]string{"KVIT_ADMIN_LISTEN=:8080"}, "KVIT_ADMIN_LISTEN", "a port each"},
+		"every host, one port":   {[]string{"KVIT_LISTEN=:9000", "KVIT_ADMIN_LISTEN=127.0.0.1:9000"}, "KVIT_ADMIN_LISTEN", "a port each"},
 		"one port, zero address": {[]string{"KVIT_ADMIN_LISTEN=0.0.0.0:8080"}, "KVIT_ADMIN_LISTEN", "a port each"},
 		"a path":                 {[]string{"KVIT_PUBLIC_URL=https://example.com/pay"}, "KVIT_PUBLIC_URL", "without a path"},
 		"a query":                {[]string{"KVIT_PUBLIC_URL=https://example.com?x=1"}, "KVIT_PUBLIC_URL", "without a path"},
