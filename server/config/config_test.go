@@ -105,7 +105,7 @@ func TestLoad_S4_EverySettingIsRead(t *testing.T) {
 		"KVIT_REDIS_URL=rediss+sentinel://:pw@one:26379,two:26379/kvit/0", "KVIT_KEYS=file:/run/keys",
 		"KVIT_BOOTSTRAP_API_KEY=kvit_platform_x", "KVIT_LOG_LEVEL=debug", "KVIT_LOG_FORMAT=json", "KVIT_TRACES=otlp",
 		"KVIT_TRACES_URL=https://otel.example/v1/traces", "KVIT_SHUTDOWN_GRACE=5s", "KVIT_GOGC=200",
-		"KVIT_CONFIG=/run/merchants.yaml", "HOME=/root", "KVIT_TEST_POSTGRES_URL=x", "KVIT_CLIENT_URL=x",
+		"KVIT_CONFIG=/run/merchants.yaml", "HOME=/root", "KVIT_TEST_POSTGRES_URL=x", "KVIT_SERVER=x", "KVIT_ADMIN=x", "KVIT_API_KEY=x",
 	)
 	for _, pair := range [][2]any{
 		{s.Door.Listen.String(), ":80"},

@@ -25,8 +25,10 @@ const (
 	referenceEnv     = "env:"
 	referenceFile    = "file:"
 	prefixForTests   = "KVIT_TEST_"
-	prefixForClients = "KVIT_CLIENT_"
 )
+
+// clientNames are the settings of the command line client, which may share the environment.
+var clientNames = []string{"KVIT_SERVER", "KVIT_ADMIN", "KVIT_API_KEY"}
 
 // loader gathers faults while it reads.
 type loader struct {
@@ -38,7 +40,7 @@ type loader struct {
 }
 
 // Load reads all settings. A variable that is set to nothing counts as not set. Names that begin with
-// KVIT_TEST_ or KVIT_CLIENT_ belong to others and are left alone; so are those that a reference names.
+// KVIT_TEST_ belong to the tests, three names to the client, and are left alone; so are those that a reference names.
 func Load(src Source) (*Settings, error) {
 	l := &loader{src: src, env: map[string]string{}, used: map[string]bool{}, settings: &Settings{}}
 	for _, pair := range src.Environ {
@@ -136,7 +138,7 @@ func (l *loader) refuseUnknown(all []setting) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.env)) {
 		if !strings.HasPrefix(name, prefix) || l.used[name] ||
-			strings.HasPrefix(name, prefixForTests) || strings.HasPrefix(name, prefixForClients) {
+			strings.HasPrefix(name, prefixForTests) || slices.Contains(clientNames, name) {
 			continue
 		}
 		l.fault(name, "there is no such setting%s", suggest(name, names))

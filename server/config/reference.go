@@ -19,8 +19,8 @@ func Reference() string {
 Made from the tags of ` + "`server/config`" + `; do not edit. Everything has a default: the server starts without any setting.
 
 Settings are environment variables. A variable that is empty counts as not set. All faults are reported together at
-start, and a name with ` + "`KVIT_`" + ` that is none of these is refused (` + "`KVIT_TEST_`" + ` and ` + "`KVIT_CLIENT_`" + ` names belong to the tests
-and the client, and are left alone).
+start, and a name with ` + "`KVIT_`" + ` that is none of these is refused (` + "`KVIT_TEST_`" + ` names belong to the tests, and
+` + "`KVIT_SERVER`, `KVIT_ADMIN` and `KVIT_API_KEY`" + ` to the client; they are left alone).
 
 Where a *reference* is taken, ` + "`env:NAME`" + ` is the value of another variable and ` + "`file:PATH`" + ` the content of a file.
 `)
