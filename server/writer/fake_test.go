@@ -21,6 +21,7 @@ type memory struct {
 	mu      sync.Mutex
 	locks   map[store.OrderKey]chan struct{}
 	journal map[string][]store.StoredEntry
+	history map[store.OrderKey][]order.Entry
 	orders  map[store.OrderKey]*order.Order
 	links   map[store.LinkKey]*order.Link
 	records map[store.RecordKey]store.Record
@@ -37,6 +38,7 @@ func newMemory() *memory {
 	return &memory{
 		locks:   map[store.OrderKey]chan struct{}{},
 		journal: map[string][]store.StoredEntry{},
+		history: map[store.OrderKey][]order.Entry{},
 		orders:  map[store.OrderKey]*order.Order{},
 		links:   map[store.LinkKey]*order.Link{},
 		records: map[store.RecordKey]store.Record{},
@@ -148,13 +150,11 @@ func (tx *memoryTx) Save(_ context.Context, changes *store.Changes) error {
 	}
 	for _, c := range changes.Orders {
 		key := store.OrderKey{Merchant: c.After.Merchant, ID: c.After.ID.String()}
-		entries, err := m.entriesOf(key)
+		replayed, err := order.Replay(m.history[key])
 		if err != nil {
 			return err
 		}
-		if m.orders[key], err = order.Replay(entries); err != nil {
-			return err
-		}
+		m.orders[key] = replayed
 		if m.orders[key].Version != c.After.Version {
 			return errors.New("the order's entries do not give its row")
 		}
@@ -207,22 +207,10 @@ func (m *memory) append(entries []order.Entry) error {
 		m.journal[entries[i].Merchant] = append(journal, store.StoredEntry{
 			Position: position, Bytes: bytes, Hash: head.Next(position, order.Digest(bytes)),
 		})
+		key := store.OrderKey{Merchant: entries[i].Merchant, ID: entries[i].OrderID}
+		m.history[key] = append(m.history[key], entries[i])
 	}
 	return nil
-}
-
-func (m *memory) entriesOf(key store.OrderKey) ([]order.Entry, error) {
-	var entries []order.Entry
-	for _, stored := range m.journal[key.Merchant] {
-		e, err := order.Decode(stored.Bytes)
-		if err != nil {
-			return nil, err
-		}
-		if e.OrderID == key.ID {
-			entries = append(entries, e)
-		}
-	}
-	return entries, nil
 }
 
 // order returns an order of the merchant "shop" as it is kept, nil if there is none.

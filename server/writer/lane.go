@@ -3,6 +3,7 @@ package writer
 import (
 	"context"
 	"hash/maphash"
+	"runtime"
 	"time"
 
 	"github.com/kvitpay/kvit/server/fault"
@@ -215,6 +216,9 @@ func (w *Writer) serve(ctx context.Context, number int) {
 		answer: s.answer, report: s.report,
 	}
 	for {
+		// Callers that were just answered, or are about to call, go first: what they bring joins this
+		// batch. It is a turn of the scheduler and no wait: where nobody is ready it returns at once.
+		runtime.Gosched()
 		if s.collect() {
 			s.run(ctx)
 			continue
