@@ -1,9 +1,8 @@
 package order
 
 import (
+	"cmp"
 	"time"
-
-	"github.com/kvitpay/kvit/server/fault"
 )
 
 // clockAllowance is how far a PSP's clock may be off in the payer's favour (E2).
@@ -28,10 +27,18 @@ var applications = map[Fact]func(*Order, Act, *Evidence, Policy) error{
 // never comes here (C5).
 func (o *Order) Apply(act Act, evidence Evidence, policy Policy) error {
 	apply, known := applications[evidence.Fact]
-	if !known || o.Attempt(evidence.AttemptID) == nil {
+	a := o.Attempt(evidence.AttemptID)
+	if !known || a == nil {
 		return broken("evidence %q about the attempt %q has no place in order %s", evidence.Fact, evidence.AttemptID, o.ID)
 	}
-	return apply(o, act, &evidence, policy)
+	ev := evidence.tidy(act.Now, a.Account)
+	if !o.readable(ev) {
+		return o.quarantine(act, ev)
+	}
+	if why := o.contradiction(ev); why != "" {
+		return o.contradict(act, ev, why)
+	}
+	return apply(o, act, ev, policy)
 }
 
 // note writes the evidence down, with what it says of a payment.
@@ -57,9 +64,9 @@ func (o *Order) applyPending(act Act, ev *Evidence, _ Policy) error {
 func (o *Order) applyAuthorized(act Act, ev *Evidence, _ Policy) error {
 	a, p := o.Attempt(ev.AttemptID), o.paymentOf(ev)
 	if p != nil && (p.Captured > 0 || p.Authorized >= ev.AmountMinor || a.saw(FactVoided) || a.saw(FactClosed)) {
-		return nil // A repeat, or older news than what we know.
+		return o.learnName(act, ev, p) // A repeat, or older news than what we know.
 	}
-	dead := a.State == AttemptOver
+	over := !a.Live()
 	facts := o.paymentFacts(act, ev, p)
 	facts.Authorized = ev.AmountMinor
 	if err := o.note(act, ev, facts); err != nil {
@@ -69,13 +76,35 @@ func (o *Order) applyAuthorized(act Act, ev *Evidence, _ Policy) error {
 		return err
 	}
 	p = o.payment(facts.ID)
-	if kind := o.oddity(p, ev.AmountMinor, ev, dead); kind != "" {
+	kind := o.oddity(p, ev.AmountMinor, ev, over)
+	if kind == "" && over {
+		kind = Late // Nobody asks about a finished attempt any more: a person must see to the hold.
+	}
+	if kind != "" {
 		return o.hold(act, kind, p, ev.AmountMinor)
 	}
-	if o.State == Authorized || o.State == Review {
+	if x := o.openExceptionOf(p.ID); x != nil { // The hold grew to what was asked for.
+		if err := o.resolve(act, x.ID, ResolvedDismissed); err != nil {
+			return err
+		}
+	}
+	to := Authorized
+	if o.State == Review {
+		to = Review
+	}
+	if o.State == Authorized || o.Resume == Authorized {
 		return nil
 	}
-	return o.record(act, OrderAuthorized, Change{To: Authorized, Payment: &PaymentFacts{ID: p.ID}}, nil)
+	return o.record(act, OrderAuthorized, Change{To: to, Payment: &PaymentFacts{ID: p.ID}}, nil)
+}
+
+// learnName keeps the PSP's id of a payment that was first reported without one. Otherwise the
+// evidence is a repeat and changes nothing.
+func (o *Order) learnName(act Act, ev *Evidence, p *Payment) error {
+	if p.PSPPaymentID != "" || ev.PSPPaymentID == "" {
+		return nil
+	}
+	return o.note(act, ev, o.paymentFacts(act, ev, p))
 }
 
 // hold opens an exception for money that is held but not here; its capture is judged again.
@@ -91,13 +120,10 @@ func (o *Order) hold(act Act, kind ExceptionKind, p *Payment, amountMinor int64)
 
 func (o *Order) applySucceeded(act Act, ev *Evidence, policy Policy) error {
 	a, p := o.Attempt(ev.AttemptID), o.paymentOf(ev)
-	if ev.AmountMinor <= 0 || p != nil && p.Captured >= ev.AmountMinor {
-		return nil
+	if p != nil && p.Captured >= ev.AmountMinor {
+		return o.learnName(act, ev, p)
 	}
 	dead, more := a.State == AttemptOver, p != nil && p.Captured > 0
-	if p != nil && p.Currency != ev.Currency {
-		return o.contradict(act, ev)
-	}
 	facts := o.paymentFacts(act, ev, p)
 	facts.Captured = ev.AmountMinor
 	if err := o.note(act, ev, facts); err != nil {
@@ -107,13 +133,13 @@ func (o *Order) applySucceeded(act Act, ev *Evidence, policy Policy) error {
 		return err
 	}
 	p = o.payment(facts.ID)
-	if more { // A further capture of money that has its place already.
-		return o.captured(act, p)
-	}
-	if p.Authorized > 0 {
+	if p.Authorized > 0 || more {
 		if err := o.captured(act, p); err != nil {
 			return err
 		}
+	}
+	if more {
+		return o.captureMore(act, p, ev, policy)
 	}
 	if kind := o.oddity(p, p.Captured, ev, dead); kind != "" {
 		return o.openForMoney(act, kind, p, ev, policy)
@@ -121,17 +147,49 @@ func (o *Order) applySucceeded(act Act, ev *Evidence, policy Policy) error {
 	return o.settle(act, p)
 }
 
+// captureMore judges a further capture of money that has its place already.
+func (o *Order) captureMore(act Act, p *Payment, ev *Evidence, policy Policy) error {
+	x, kind := o.openExceptionOf(p.ID), o.oddity(p, p.Captured, ev, false)
+	switch {
+	case p.Settles && (p.Captured > o.Terms.Amount.Minor() || o.State == Refunded):
+		return o.open(act, &ExceptionFacts{
+			Kind: Conflicting, AttemptID: p.AttemptID, AmountMinor: p.Captured, Currency: p.Currency,
+			Detail: string(ev.Fact) + " " + capturedMore,
+		})
+	case p.Settles:
+		return nil
+	case x == nil: // All that had come went back, and then more came.
+		if kind == "" {
+			kind = Underpaid
+		}
+		return o.openForMoney(act, kind, p, ev, policy)
+	case x.Kind == Underpaid && kind == "" && p.Refundable() == p.Captured:
+		return o.settle(act, p)
+	}
+	return nil
+}
+
 func (o *Order) captured(act Act, p *Payment) error {
 	return o.record(act, OrderCaptured, Change{Payment: &PaymentFacts{ID: p.ID, Captured: p.Captured}}, nil)
 }
 
+// settle makes a payment the one on which the order settles. What was returned of it before shows at once.
 func (o *Order) settle(act Act, p *Payment) error {
 	if x := o.openExceptionOf(p.ID); x != nil {
 		if err := o.resolve(act, x.ID, ResolvedAccepted); err != nil {
 			return err
 		}
 	}
-	return o.record(act, OrderPaid, Change{To: Paid, Payment: &PaymentFacts{ID: p.ID}}, nil)
+	if err := o.record(act, OrderPaid, Change{To: Paid, Payment: &PaymentFacts{ID: p.ID}}, nil); err != nil {
+		return err
+	}
+	switch {
+	case p.ChargedBack > 0:
+		return o.record(act, OrderChargedBack, Change{To: ChargedBack}, nil)
+	case p.Refunded > 0:
+		return o.record(act, OrderPartiallyRefunded, Change{To: PartiallyRefunded}, nil)
+	}
+	return nil
 }
 
 // oddity says why a payment does not simply settle the order (X1), or "". A payment has one: the
@@ -173,27 +231,35 @@ func (o *Order) inTime(ev *Evidence) bool {
 // openForMoney makes a payment an exception and does what the merchant's policy says (X1, X2).
 func (o *Order) openForMoney(act Act, kind ExceptionKind, p *Payment, ev *Evidence, policy Policy) error {
 	action := o.feasible(policy.action(kind), kind, p, ev)
-	x := o.openExceptionOf(p.ID)
-	if x == nil {
-		err := o.open(act, &ExceptionFacts{
-			Kind: kind, PaymentID: p.ID, AttemptID: p.AttemptID, AmountMinor: p.Captured, Currency: p.Currency, Policy: action,
-		})
-		if err != nil {
+	if x := o.openExceptionOf(p.ID); x != nil { // It was about the hold; the money is judged anew.
+		if err := o.resolve(act, x.ID, ResolvedDismissed); err != nil {
 			return err
 		}
+	}
+	err := o.open(act, &ExceptionFacts{
+		Kind: kind, PaymentID: p.ID, AttemptID: p.AttemptID, AmountMinor: p.Captured, Currency: p.Currency, Policy: action,
+	})
+	if err != nil {
+		return err
 	}
 	if action == Accept {
 		return o.settle(act, p)
 	}
-	if o.SettledBy == "" && o.State != Review {
-		if err := o.record(act, OrderReviewRequired, Change{To: Review}, nil); err != nil {
-			return err
-		}
+	if err := o.requireReview(act); err != nil {
+		return err
 	}
 	if action == Return {
 		return o.reserve(act, p, p.Refundable(), true)
 	}
 	return nil
+}
+
+// requireReview puts an order that is not settled before a person (O2).
+func (o *Order) requireReview(act Act) error {
+	if o.SettledBy != "" || o.State == Review {
+		return nil
+	}
+	return o.record(act, OrderReviewRequired, Change{To: Review}, nil)
 }
 
 // feasible turns an action that cannot be had here into Hold.
@@ -226,7 +292,7 @@ func (o *Order) applyDeclined(act Act, ev *Evidence, _ Policy) error {
 	a := o.Attempt(ev.AttemptID)
 	switch a.State {
 	case AttemptSucceeded, AttemptAuthorized:
-		return o.contradict(act, ev)
+		return o.declineAfterMoney(act, ev)
 	case AttemptRefused:
 		if !ev.ClosesSession {
 			return nil
@@ -258,108 +324,28 @@ func (o *Order) decline(act Act, ev *Evidence) error {
 	if err := o.unstick(act, ev.AttemptID); err != nil {
 		return err
 	}
-	if o.State != Pending && o.State != Processing {
+	if o.State != Processing {
 		return nil
 	}
 	return o.record(act, OrderPaymentFailed, Change{To: Failed, Attempt: facts}, nil)
 }
 
-// contradict keeps both sides of contradictory evidence and lets a person look (O4).
-func (o *Order) contradict(act Act, ev *Evidence) error {
-	if o.openException(Conflicting, ev.AttemptID) != nil || o.Attempt(ev.AttemptID).saw(ev.Fact) {
+// declineAfterMoney takes in a decline of an attempt that has brought money (O4). That of another
+// payment is the first card of the session, reported late.
+func (o *Order) declineAfterMoney(act Act, ev *Evidence) error {
+	switch {
+	case o.Attempt(ev.AttemptID).saw(FactDeclined):
 		return nil
+	case ev.PSPPaymentID != "" && o.paymentOf(ev) == nil:
+		return o.note(act, ev, nil)
 	}
-	if err := o.note(act, ev, nil); err != nil {
-		return err
-	}
-	return o.open(act, &ExceptionFacts{
-		Kind: Conflicting, AttemptID: ev.AttemptID,
-		Detail: string(ev.Source) + " says " + string(ev.Fact) + " of an attempt that brought money",
-	})
+	return o.contradict(act, ev, broughtMoney)
 }
 
-func (o *Order) applyClosed(act Act, ev *Evidence, policy Policy) error {
-	a := o.Attempt(ev.AttemptID)
-	switch a.State {
-	case AttemptSucceeded:
-		return o.contradict(act, ev)
-	case AttemptAuthorized:
-		return o.applyVoided(act, ev, policy)
-	case AttemptOver:
-		return nil
-	case AttemptCreated, AttemptHanded, AttemptRefused, AttemptUncertain:
-	}
-	if err := o.note(act, ev, nil); err != nil {
-		return err
-	}
-	return o.Bury(act, ev.AttemptID, DeadCancelConfirmed)
-}
-
-func (o *Order) applyVoided(act Act, ev *Evidence, _ Policy) error {
-	return o.void(act, ev, OrderPaymentFailed, Failed)
-}
-
-// CancelVoided cancels an authorized order whose hold the PSP has released (O10).
-func (o *Order) CancelVoided(act Act, evidence Evidence) error {
-	if a := o.Attempt(evidence.AttemptID); a == nil || evidence.Fact != FactVoided {
-		return broken("order %s was not voided by %q", o.ID, evidence.Fact)
-	}
-	return o.void(act, &evidence, OrderCancelled, Cancelled)
-}
-
-func (o *Order) void(act Act, ev *Evidence, on Type, to State) error {
-	a := o.Attempt(ev.AttemptID)
-	switch a.State {
-	case AttemptSucceeded:
-		return o.contradict(act, ev)
-	case AttemptAuthorized, AttemptOver, AttemptCreated, AttemptHanded, AttemptRefused, AttemptUncertain:
-	}
-	p := o.heldOf(ev.AttemptID, ev.PSPPaymentID)
-	if p == nil {
-		if a.saw(ev.Fact) {
-			return nil
-		}
-		if err := o.note(act, ev, nil); err != nil || o.heldOf(ev.AttemptID, "") != nil {
-			return err
-		}
-		return o.Bury(act, ev.AttemptID, DeadVoided)
-	}
-	facts := o.paymentFacts(act, ev, p)
-	facts.Authorized = 0
-	if err := o.note(act, ev, facts); err != nil {
-		return err
-	}
-	if x := o.openExceptionOf(p.ID); x != nil {
-		if err := o.resolve(act, x.ID, ResolvedDismissed); err != nil {
-			return err
-		}
-	}
-	if o.heldOf(a.ID, "") != nil {
-		return nil // Another hold of the same session stands.
-	}
-	if o.State == Authorized {
-		if err := o.record(act, on, Change{To: to, Attempt: &AttemptFacts{ID: a.ID}}, act.private()); err != nil {
-			return err
-		}
-	}
-	return o.Bury(act, a.ID, DeadVoided)
-}
-
-// heldOf is the payment of an attempt that is held and not captured, or nil. A PSP that gives no
-// payment id means any.
-func (o *Order) heldOf(attemptID, pspPaymentID string) *Payment {
-	for i := range o.Payments {
-		p := &o.Payments[i]
-		if p.AttemptID == attemptID && p.Captured == 0 && p.Authorized > 0 &&
-			(pspPaymentID == "" || p.PSPPaymentID == pspPaymentID) {
-			return p
-		}
-	}
-	return nil
-}
-
-// paymentOf finds the payment that evidence is about: by the PSP's id, or by the attempt where the PSP gives none.
+// paymentOf finds the payment that evidence is about: by the PSP's id, or by the attempt where one
+// of the two has none yet.
 func (o *Order) paymentOf(ev *Evidence) *Payment {
+	var first, unnamed *Payment
 	for i := range o.Payments {
 		p := &o.Payments[i]
 		if p.Account != ev.Account || p.AttemptID != ev.AttemptID {
@@ -368,8 +354,17 @@ func (o *Order) paymentOf(ev *Evidence) *Payment {
 		if p.PSPPaymentID == ev.PSPPaymentID {
 			return p
 		}
+		if first == nil {
+			first = p
+		}
+		if p.PSPPaymentID == "" {
+			unnamed = p
+		}
 	}
-	return nil
+	if ev.PSPPaymentID == "" {
+		return first
+	}
+	return unnamed
 }
 
 // paymentFacts are the sums of a payment as they are, or those of a new one.
@@ -381,7 +376,8 @@ func (o *Order) paymentFacts(act Act, ev *Evidence, p *Payment) *PaymentFacts {
 		}
 	}
 	return &PaymentFacts{
-		ID: p.ID, Account: p.Account, PSPPaymentID: p.PSPPaymentID, AttemptID: p.AttemptID, Currency: p.Currency,
+		ID: p.ID, Account: p.Account, PSPPaymentID: cmp.Or(p.PSPPaymentID, ev.PSPPaymentID),
+		AttemptID: p.AttemptID, Currency: p.Currency,
 		Authorized: p.Authorized, Captured: p.Captured, ChargedBack: p.ChargedBack,
 	}
 }
@@ -395,39 +391,4 @@ func (o *Order) openExceptionOf(paymentID string) *Exception {
 		}
 	}
 	return nil
-}
-
-// Decision is what an operator wants done with an exception (X2).
-type Decision string
-
-// The decisions of an operator.
-const (
-	DecideAccept  Decision = "ACCEPT"
-	DecideRefund  Decision = "REFUND"
-	DecideDismiss Decision = "DISMISS"
-)
-
-// ResolveException does what a person decided. The act must carry a reason (X2).
-func (o *Order) ResolveException(act Act, id string, decision Decision) error {
-	x := o.Exception(id)
-	switch {
-	case act.Reason == "":
-		return invalidField("reason", "must say why")
-	case x == nil || !x.Open():
-		return o.refuse(act.Now, "The exception is not open.")
-	}
-	p := o.payment(x.PaymentID)
-	money := x.Kind.HoldsMoney() && p != nil && p.Captured > 0
-	switch {
-	case decision == DecideAccept && money && o.SettledBy == "" && p.Currency == o.Currency().Code() && x.Kind != WrongMerchant:
-		return o.settle(act, p)
-	case decision == DecideRefund && money:
-		if p.Refundable() <= 0 {
-			return fault.New(fault.Precondition, fault.ReasonRefundExceeds, "Nothing of the payment is left to refund.")
-		}
-		return o.reserve(act, p, p.Refundable(), false)
-	case decision == DecideDismiss && !money:
-		return o.resolve(act, x.ID, ResolvedDismissed)
-	}
-	return o.refuse(act.Now, "The exception cannot be resolved in this way.")
 }

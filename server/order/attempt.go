@@ -89,8 +89,21 @@ type Payment struct {
 	Settles bool
 }
 
-// Refundable is what may still be refunded, in minor units.
-func (p *Payment) Refundable() int64 { return p.Captured - p.Refunded - p.Reserved }
+// Refundable is what may still be refunded on request, in minor units: not what a refund has, and
+// not what the payer's bank took back.
+func (p *Payment) Refundable() int64 { return max(0, p.left()-p.ChargedBack) }
+
+// onHold reports whether the money is held and not captured.
+func (p *Payment) onHold() bool { return p.Captured == 0 && p.Authorized > 0 }
+
+// left is what has not been returned or reserved. A PSP may report that more than Refundable went back.
+func (p *Payment) left() int64 { return p.Captured - p.Refunded - p.Reserved }
+
+// excess is what went back by refunds and chargebacks beyond what came, or less than 0.
+func (p *Payment) excess() int64 { return p.ChargedBack - (p.Captured - p.Refunded) }
+
+// gone reports whether money came and all of it went back.
+func (p *Payment) gone() bool { return p.Captured > 0 && p.excess() >= 0 }
 
 // PaymentFacts are a payment's sums after the entry, and how it is found.
 type PaymentFacts struct {

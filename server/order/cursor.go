@@ -3,6 +3,7 @@ package order
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"math"
 
 	"github.com/kvitpay/kvit/server/fault"
 )
@@ -12,6 +13,9 @@ const cursorFormat = 1
 
 // cursorProof is how many bytes of the chain's hash a cursor holds.
 const cursorProof = 8
+
+// cursorLength is how many characters a cursor has.
+const cursorLength = 23
 
 // Cursor is a place in a merchant's journal: a position and the first bytes of the chain's hash
 // there, so that a restored backup or another installation is recognised (J6). The zero Cursor is
@@ -31,7 +35,8 @@ func CursorAt(position uint64, head Hash) Cursor {
 // ParseCursor reads what String wrote. The fault is Invalid, CURSOR_INVALID.
 func ParseCursor(text string) (Cursor, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) != 1+8+cursorProof || raw[0] != cursorFormat {
+	whole := err == nil && len(text) == cursorLength && len(raw) == 1+8+cursorProof // The decoder skips line ends.
+	if !whole || raw[0] != cursorFormat || raw[1] > math.MaxInt8 {                  // A position fits int64.
 		return Cursor{}, fault.New(fault.Invalid, fault.ReasonCursorInvalid, "The cursor cannot be read.")
 	}
 	c := Cursor{position: binary.BigEndian.Uint64(raw[1:9])}

@@ -135,8 +135,12 @@ func OpenPrivate(text []byte) (Private, error) {
 	return p, nil
 }
 
-// TextFits reports whether text is the private text that the entry was written with.
+// TextFits reports whether text is the private text that the entry was written with. No text fits
+// every entry: it was erased, or there never was one.
 func (e *Entry) TextFits(text []byte) bool {
+	if len(text) == 0 {
+		return true
+	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:]) == e.TextHash
 }
@@ -207,7 +211,7 @@ func (o *Order) record(act Act, typ Type, change Change, private *Private) error
 	number := *act.Entries
 	e := Entry{
 		ID: act.IDs.ID("evt_", number), Merchant: o.Merchant, OrderID: o.ID.text, Type: typ,
-		Version: o.Version + 1, At: act.Now, Actor: act.Actor, Change: change,
+		Version: o.Version + 1, At: instant(act.Now), Actor: act.Actor, Change: change,
 	}
 	if err := e.setPrivate(private, act.IDs.salt(number)); err != nil {
 		return err

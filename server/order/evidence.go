@@ -64,6 +64,24 @@ type Evidence struct {
 	RawID string `json:"raw_id,omitempty"`
 }
 
+// tidy returns the evidence in the form in which it is kept: instants in UTC and microseconds, as
+// rows keep them (O3), and an account other than the attempt's own as a payee that differs (M4).
+func (ev Evidence) tidy(now time.Time, account string) *Evidence {
+	if ev.ReceivedAt.IsZero() {
+		ev.ReceivedAt = now
+	}
+	ev.ReceivedAt = instant(ev.ReceivedAt)
+	if ev.PaidAt != nil {
+		at := instant(*ev.PaidAt)
+		ev.PaidAt = &at
+	}
+	ev.PayeeDiffers = ev.PayeeDiffers || ev.Account != account
+	return &ev
+}
+
+// instant is a time as rows and entries keep it.
+func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
 // PolicyAction is what a merchant wants done with a kind of exception (X2).
 type PolicyAction string
 

@@ -19,7 +19,7 @@ var folds = map[Type]func(*Order, *Entry) error{
 	OrderCreated:           (*Order).foldCreated,
 	OrderReopened:          (*Order).foldReopened,
 	OrderProcessing:        nothingElse,
-	OrderAuthorized:        nothingElse,
+	OrderAuthorized:        (*Order).foldAuthorized,
 	OrderCaptured:          nothingElse,
 	OrderPaid:              (*Order).foldPaid,
 	OrderPaymentFailed:     nothingElse,
@@ -61,11 +61,17 @@ func (o *Order) fold(e *Entry) error {
 	if err := change(o, e); err != nil {
 		return err
 	}
+	if e.Change.To == "" && moves(e.Type) {
+		return broken("entry %s is a %s that leads nowhere", e.ID, e.Type)
+	}
 	if e.Change.To != "" {
 		if !allowed(from, e.Type, e.Change.To) {
 			return broken("no %s leads from %q to %q", e.Type, from, e.Change.To)
 		}
 		o.State = e.Change.To
+	}
+	if o.State == Review { // The state behind the review goes on.
+		o.Resume = o.carried(o.Resume)
 	}
 	o.Version, o.UpdatedAt = e.Version, e.At
 	return nil
@@ -124,7 +130,7 @@ func (o *Order) foldPaid(e *Entry) error {
 		return broken("entry %s settles nothing, or twice", e.ID)
 	}
 	p := o.payment(e.Change.Payment.ID)
-	if p == nil || p.Captured == 0 {
+	if p == nil || p.Captured == 0 || p.Currency != o.Currency().Code() {
 		return broken("entry %s settles on no payment", e.ID)
 	}
 	p.Settles = true
@@ -132,14 +138,29 @@ func (o *Order) foldPaid(e *Entry) error {
 	return nil
 }
 
-// foldReviewRequired keeps the state to go back to. What carried Processing and Authorized may be gone
-// by then: the attempt brought the money that waits.
-func (o *Order) foldReviewRequired(*Entry) error {
-	o.Resume = o.State
-	if o.State == Processing && o.LiveAttempt() == nil || o.State == Authorized && o.AuthorizedMinor() == 0 {
-		o.Resume = Pending
+// foldAuthorized takes a good hold under the state that a review interrupted.
+func (o *Order) foldAuthorized(e *Entry) error {
+	if e.Change.To == Review {
+		o.Resume = Authorized
 	}
 	return nil
+}
+
+// foldReviewRequired keeps the state to go back to.
+func (o *Order) foldReviewRequired(*Entry) error {
+	o.Resume = o.State
+	return nil
+}
+
+// carried is the state that is left of one whose hold or attempt may be gone by now.
+func (o *Order) carried(state State) State {
+	if state == Authorized && !o.held() {
+		state = Processing
+	}
+	if state == Processing && o.LiveAttempt() == nil {
+		state = Pending
+	}
+	return state
 }
 
 func (o *Order) foldReviewResolved(e *Entry) error {
@@ -152,7 +173,7 @@ func (o *Order) foldReviewResolved(e *Entry) error {
 
 func (o *Order) foldAttemptStarted(e *Entry) error {
 	f := e.Change.Attempt
-	if f == nil || f.SessionUntil == nil || o.LiveAttempt() != nil {
+	if f == nil || f.SessionUntil == nil || o.LiveAttempt() != nil || o.Attempt(f.ID) != nil {
 		return broken("entry %s starts an attempt beside a live one, or none", e.ID)
 	}
 	o.Attempts = append(o.Attempts, Attempt{
@@ -176,11 +197,8 @@ func foldAttempt(to AttemptState) func(*Order, *Entry) error {
 		if e.Change.Attempt.Failure != "" {
 			a.Failure = e.Change.Attempt.Failure
 		}
-		switch { // The state behind a review goes on.
-		case to == AttemptRefused && (o.Resume == Pending || o.Resume == Processing):
+		if to == AttemptRefused && o.Resume == Processing {
 			o.Resume = Failed
-		case to == AttemptOver && (o.Resume == Processing || o.Resume == Authorized):
-			o.Resume = Pending
 		}
 		return nil
 	}
@@ -196,10 +214,11 @@ func (o *Order) foldEvidence(e *Entry) error {
 	if a == nil {
 		return broken("entry %s is about the unknown attempt %s", e.ID, ev.AttemptID)
 	}
-	if !a.saw(ev.Fact) {
+	f := e.Change.Payment
+	believed := !ev.PayeeDiffers || f != nil
+	if believed && !a.saw(ev.Fact) {
 		a.Seen = append(a.Seen, ev.Fact)
 	}
-	f := e.Change.Payment
 	if f == nil {
 		return nil
 	}
@@ -210,9 +229,13 @@ func (o *Order) foldEvidence(e *Entry) error {
 		})
 		p = &o.Payments[len(o.Payments)-1]
 	}
+	if f.Authorized < 0 || f.ChargedBack < 0 || f.Captured < p.Captured {
+		return broken("entry %s takes back what payment %s has captured", e.ID, p.ID)
+	}
+	p.PSPPaymentID = f.PSPPaymentID
 	p.Authorized, p.Captured, p.ChargedBack = f.Authorized, f.Captured, f.ChargedBack
 	switch {
-	case p.Captured > 0 && ev.Fact == FactSucceeded:
+	case p.Captured > 0 && ev.Fact == FactSucceeded && a.State != AttemptSucceeded:
 		a.State, a.PaymentID = AttemptSucceeded, p.ID
 	case p.Captured == 0 && p.Authorized > 0 && a.State != AttemptSucceeded && a.State != AttemptOver:
 		a.State, a.PaymentID = AttemptAuthorized, p.ID
@@ -256,7 +279,7 @@ func (o *Order) foldRefundPosted(e *Entry) error {
 	}
 	if f.AtPSP { // Money that went back without us: it is a refund of its own, posted at once (O10).
 		p := o.payment(f.PaymentID)
-		if p == nil || f.AmountMinor <= 0 || f.AmountMinor > p.Refundable() {
+		if p == nil || f.AmountMinor <= 0 || f.AmountMinor > p.left() {
 			return broken("entry %s posts more than is left", e.ID)
 		}
 		p.Refunded += f.AmountMinor

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"encoding/hex"
 	"time"
 
 	"github.com/kvitpay/kvit/server/fault"
@@ -59,7 +60,7 @@ type LinkFacts struct {
 	Live           bool          `json:"live,omitempty"`
 	Locale         string        `json:"locale,omitempty"`
 	KeyID          string        `json:"key_id"`
-	TokenHash      []byte        `json:"token_sha256"`
+	TokenHash      string        `json:"token_sha256"` // Hex, like every hash in an entry.
 	ExpiresAt      time.Time     `json:"expires_at"`
 	OrderExpiresIn time.Duration `json:"order_expires_in_ns,omitempty"`
 }
@@ -93,7 +94,7 @@ func CreateLink(act Act, spec LinkSpec) (*Link, error) {
 	err := l.record(act, LinkCreated, &LinkFacts{
 		ID: spec.ID, Kind: spec.Kind, OrderID: spec.OrderID.text, AmountMinor: spec.Amount.Minor(),
 		Currency: spec.Amount.Currency().Code(), Capture: spec.Capture, Live: spec.Live, Locale: spec.Locale,
-		KeyID: spec.KeyID, TokenHash: spec.TokenHash[:], ExpiresAt: spec.ExpiresAt, OrderExpiresIn: spec.OrderExpiresIn,
+		KeyID: spec.KeyID, TokenHash: hex.EncodeToString(spec.TokenHash[:]), ExpiresAt: instant(spec.ExpiresAt), OrderExpiresIn: spec.OrderExpiresIn,
 	}, &Private{Details: spec.Details})
 	return l, err
 }
@@ -128,7 +129,7 @@ func (l *Link) record(act Act, typ Type, facts *LinkFacts, private *Private) err
 	number := *act.Entries
 	e := Entry{
 		ID: act.IDs.ID("evt_", number), Merchant: l.Merchant, OrderID: l.OrderID.text, LinkID: l.ID, Type: typ,
-		Version: l.Version + 1, At: act.Now, Actor: act.Actor, Change: Change{Link: facts},
+		Version: l.Version + 1, At: instant(act.Now), Actor: act.Actor, Change: Change{Link: facts},
 	}
 	if err := e.setPrivate(private, act.IDs.salt(number)); err != nil {
 		return err
@@ -166,8 +167,9 @@ func (l *Link) foldCreated(e *Entry) error {
 	if err != nil {
 		return err
 	}
-	if len(f.TokenHash) != tokenHashLength {
-		return broken("link %s has a token hash of %d bytes", f.ID, len(f.TokenHash))
+	hash, err := hex.DecodeString(f.TokenHash)
+	if err != nil || len(hash) != tokenHashLength {
+		return broken("link %s has no token hash", f.ID)
 	}
 	var orderID ID
 	if f.OrderID != "" {
@@ -177,7 +179,7 @@ func (l *Link) foldCreated(e *Entry) error {
 	}
 	*l = Link{
 		Merchant: e.Merchant, ID: f.ID, Kind: f.Kind, OrderID: orderID, State: LinkActive, Amount: amount,
-		Capture: f.Capture, Live: f.Live, Locale: f.Locale, KeyID: f.KeyID, TokenHash: [tokenHashLength]byte(f.TokenHash),
+		Capture: f.Capture, Live: f.Live, Locale: f.Locale, KeyID: f.KeyID, TokenHash: [tokenHashLength]byte(hash),
 		ExpiresAt: f.ExpiresAt, OrderExpiresIn: f.OrderExpiresIn, CreatedAt: e.At, entries: l.entries,
 	}
 	if e.TextHash != "" {

@@ -211,7 +211,7 @@ func Create(act Act, spec Spec) (*Order, error) {
 			LinkID: spec.LinkID, Kind: spec.Terms.Kind, AmountMinor: spec.Terms.Amount.Minor(),
 			Currency: spec.Terms.Amount.Currency().Code(), Capture: spec.Terms.Capture,
 			ItemsHash: spec.Terms.ItemsHash, Live: spec.Live, Locale: spec.Locale,
-			OfferUntil: spec.OfferUntil, AcceptUntil: spec.AcceptUntil,
+			OfferUntil: instant(spec.OfferUntil), AcceptUntil: instant(spec.AcceptUntil),
 		},
 	}, &Private{Details: &spec.Details, Customer: &spec.Terms.Customer})
 	o.Terms.Customer = spec.Terms.Customer
@@ -240,7 +240,7 @@ func (o *Order) Offer(act Act, spec Spec) (reopened bool, err error) {
 	}
 	return true, o.record(act, OrderReopened, Change{
 		To: Pending, Order: &OrderFacts{
-			LinkID: spec.LinkID, OfferUntil: spec.OfferUntil, AcceptUntil: spec.AcceptUntil,
+			LinkID: spec.LinkID, OfferUntil: instant(spec.OfferUntil), AcceptUntil: instant(spec.AcceptUntil),
 		},
 	}, nil)
 }
@@ -304,7 +304,7 @@ func (o *Order) AuthorizedMinor() int64 {
 	var sum int64
 	for i := range o.Payments {
 		p := &o.Payments[i]
-		if p.Currency == o.Currency().Code() && p.Captured == 0 {
+		if p.Currency == o.Currency().Code() && p.onHold() {
 			sum += p.Authorized
 		}
 	}

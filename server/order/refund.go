@@ -47,11 +47,15 @@ func (o *Order) SendRefund(act Act, id string) error {
 	return o.record(act, RefundSent, Change{Refund: &RefundFacts{ID: id}}, nil)
 }
 
-// PostRefund notes that the money went back. Known already, it changes nothing.
+// PostRefund notes that the money went back. Known already, it changes nothing; refused before, it is
+// a contradiction for a person, and the PSP's running total decides (see Apply, FactRefunded).
 func (o *Order) PostRefund(act Act, id string) error {
 	r := o.refund(id)
 	if r == nil {
 		return broken("no refund %s to post", id)
+	}
+	if r.State == RefundReleased {
+		return o.postedAfterAll(act, r)
 	}
 	if !r.open() {
 		return nil
@@ -60,6 +64,18 @@ func (o *Order) PostRefund(act Act, id string) error {
 		return err
 	}
 	return o.afterReturn(act, o.payment(r.PaymentID))
+}
+
+func (o *Order) postedAfterAll(act Act, r *Refund) error {
+	p := o.payment(r.PaymentID)
+	facts := &ExceptionFacts{
+		Kind: Conflicting, AttemptID: p.AttemptID, AmountMinor: r.AmountMinor, Currency: p.Currency,
+		Detail: "refund " + r.ID + " was refused, and then it was said to be done",
+	}
+	if o.puzzled(facts) {
+		return nil
+	}
+	return o.open(act, facts)
 }
 
 // FailRefund releases the reserve: the PSP said no, and nothing went back.
@@ -85,18 +101,25 @@ func (o *Order) DoubtRefund(act Act, id string) error {
 
 // afterReturn moves the order, or ends the payment's exception, after money went back.
 func (o *Order) afterReturn(act Act, p *Payment) error {
-	all := p.Refunded == p.Captured
-	if p.Settles {
-		if o.State != Paid && o.State != PartiallyRefunded {
-			return nil
-		}
-		if all {
-			return o.record(act, OrderRefunded, Change{To: Refunded}, nil)
-		}
-		return o.record(act, OrderPartiallyRefunded, Change{To: PartiallyRefunded}, nil)
+	if err := o.overReturned(act, p, p.excess(), chargedAndRefunded); err != nil {
+		return err
 	}
+	if !p.Settles {
+		return o.releaseGone(act, p)
+	}
+	if o.State != Paid && o.State != PartiallyRefunded {
+		return nil
+	}
+	if p.Refunded == p.Captured {
+		return o.record(act, OrderRefunded, Change{To: Refunded}, nil)
+	}
+	return o.record(act, OrderPartiallyRefunded, Change{To: PartiallyRefunded}, nil)
+}
+
+// releaseGone ends the exception of a payment of which nothing is left, and the review if it was the last.
+func (o *Order) releaseGone(act Act, p *Payment) error {
 	x := o.openExceptionOf(p.ID)
-	if !all || x == nil {
+	if x == nil || !p.gone() {
 		return nil
 	}
 	if err := o.resolve(act, x.ID, ResolvedRefunded); err != nil {
@@ -118,7 +141,7 @@ func (o *Order) moneyWaits() bool {
 		if !x.Open() || !x.Kind.HoldsMoney() {
 			continue
 		}
-		if p := o.payment(x.PaymentID); p != nil && p.Captured > p.Refunded {
+		if p := o.payment(x.PaymentID); p != nil && p.Captured > 0 && !p.gone() {
 			return true
 		}
 	}
@@ -130,31 +153,28 @@ func (o *Order) moneyWaits() bool {
 func (o *Order) applyRefunded(act Act, ev *Evidence, _ Policy) error {
 	p := o.paymentOf(ev)
 	if p == nil {
-		return o.overReturned(act, ev, nil, ev.AmountMinor)
+		return o.puzzle(act, ev, OverReturned, unknownPayment)
 	}
-	delta := ev.AmountMinor - p.Refunded
-	if delta <= 0 || o.overReturnKnown(p.ID, delta) {
+	found := o.explain(p, ev.AmountMinor-p.Refunded)
+	if found.empty() && (found.excess <= 0 || o.overReturnKnown(p.ID, found.excess)) {
 		return nil
 	}
 	if err := o.note(act, ev, o.paymentFacts(act, ev, p)); err != nil {
 		return err
 	}
-	for i := range o.Refunds {
-		r := o.Refunds[i]
-		sent := r.State == RefundIsSent || r.State == RefundInDoubt
-		if r.PaymentID != p.ID || !sent || r.AmountMinor > delta {
-			continue
-		}
-		delta -= r.AmountMinor
-		if err := o.PostRefund(act, r.ID); err != nil {
+	for _, id := range found.ours {
+		if err := o.PostRefund(act, id); err != nil {
 			return err
 		}
 	}
-	p = o.payment(p.ID)
-	if taken := min(delta, p.Refundable()); taken > 0 {
-		delta -= taken
+	for _, id := range found.pointless {
+		if err := o.FailRefund(act, id, "the money went back without it"); err != nil {
+			return err
+		}
+	}
+	if found.cabinet > 0 {
 		err := o.record(act, RefundPosted, Change{Refund: &RefundFacts{
-			ID: act.IDs.ID("ref_", *act.Entries), PaymentID: p.ID, AmountMinor: taken, AtPSP: true,
+			ID: act.IDs.ID("ref_", *act.Entries), PaymentID: p.ID, AmountMinor: found.cabinet, AtPSP: true,
 		}}, nil)
 		if err != nil {
 			return err
@@ -163,40 +183,75 @@ func (o *Order) applyRefunded(act Act, ev *Evidence, _ Policy) error {
 			return err
 		}
 	}
-	if delta > 0 {
-		return o.overReturned(act, ev, p, delta)
-	}
-	return nil
+	return o.overReturned(act, o.payment(p.ID), found.excess, string(ev.Fact)+" "+moreThanLeft)
 }
 
-// overReturnKnown reports whether the excess is on record already, so that a repeat says nothing new.
+// explanation is what a PSP's new total of returned money is made of.
+type explanation struct {
+	// ours are refunds that were sent; pointless are refunds that wait and have no money left.
+	ours, pointless []string
+	// cabinet went back at the PSP without us; excess is more than the payment had.
+	cabinet, excess int64
+}
+
+func (e *explanation) empty() bool {
+	return len(e.ours) == 0 && len(e.pointless) == 0 && e.cabinet == 0
+}
+
+// explain finds what returned deltaMinor of a payment.
+func (o *Order) explain(p *Payment, deltaMinor int64) explanation {
+	var e explanation
+	if deltaMinor <= 0 {
+		return e
+	}
+	for i := range o.Refunds {
+		r := &o.Refunds[i]
+		sent := r.State == RefundIsSent || r.State == RefundInDoubt
+		if r.PaymentID == p.ID && sent && r.AmountMinor <= deltaMinor {
+			deltaMinor -= r.AmountMinor
+			e.ours = append(e.ours, r.ID)
+		}
+	}
+	room := p.left()
+	for i := range o.Refunds {
+		r := &o.Refunds[i]
+		if r.PaymentID == p.ID && r.State == RefundReserved && deltaMinor > room {
+			room += r.AmountMinor
+			e.pointless = append(e.pointless, r.ID)
+		}
+	}
+	e.cabinet = min(deltaMinor, room)
+	e.excess = deltaMinor - e.cabinet
+	return e
+}
+
+// Why money that went back is odd. The texts stand in the journal, in exceptions.
+const (
+	unknownPayment     = "of a payment that is not known"
+	moreThanLeft       = "of more than the payment had left"
+	chargedAndRefunded = "refunds and chargebacks together are more than the payment"
+)
+
+// overReturnKnown reports whether as much excess is on record already, so that a repeat says nothing new.
 func (o *Order) overReturnKnown(paymentID string, amountMinor int64) bool {
 	for i := range o.Exceptions {
 		x := &o.Exceptions[i]
-		if x.Kind == OverReturned && x.PaymentID == paymentID && x.AmountMinor == amountMinor {
+		if x.Kind == OverReturned && x.PaymentID == paymentID && x.AmountMinor >= amountMinor {
 			return true
 		}
 	}
 	return false
 }
 
-func (o *Order) overReturned(act Act, ev *Evidence, p *Payment, amountMinor int64) error {
-	facts := &ExceptionFacts{
-		Kind: OverReturned, AttemptID: ev.AttemptID, AmountMinor: amountMinor, Currency: ev.Currency,
-		Detail: "more went back than the payment had left",
-	}
-	if p != nil {
-		facts.PaymentID = p.ID
-	}
-	if o.overReturnKnown(facts.PaymentID, amountMinor) {
+// overReturned opens OVER_RETURNED for an excess that is not on record yet.
+func (o *Order) overReturned(act Act, p *Payment, excessMinor int64, detail string) error {
+	if excessMinor <= 0 || o.overReturnKnown(p.ID, excessMinor) {
 		return nil
 	}
-	if p == nil {
-		if err := o.note(act, ev, nil); err != nil {
-			return err
-		}
-	}
-	return o.open(act, facts)
+	return o.open(act, &ExceptionFacts{
+		Kind: OverReturned, PaymentID: p.ID, AttemptID: p.AttemptID, AmountMinor: excessMinor,
+		Currency: p.Currency, Detail: detail,
+	})
 }
 
 // applyChargedBack takes in the running total of what the payer's bank took back (O10).
@@ -204,11 +259,11 @@ func (o *Order) applyChargedBack(act Act, ev *Evidence, _ Policy) error {
 	p := o.paymentOf(ev)
 	switch {
 	case p == nil:
-		return o.overReturned(act, ev, nil, ev.AmountMinor)
+		return o.puzzle(act, ev, OverReturned, unknownPayment)
 	case ev.AmountMinor <= p.ChargedBack:
 		return nil
-	case o.Attempt(ev.AttemptID).saw(FactChargebackBack):
-		return o.contradict(act, ev) // It was reversed: a repeat of old news, or a new one; a person looks.
+	case o.Attempt(ev.AttemptID).saw(FactChargebackBack) && ev.Source != FromOperator:
+		return o.contradict(act, ev, reversed) // A repeat of old news, or a new one: a person looks.
 	}
 	facts := o.paymentFacts(act, ev, p)
 	facts.ChargedBack = ev.AmountMinor
@@ -221,26 +276,36 @@ func (o *Order) applyChargedBack(act Act, ev *Evidence, _ Policy) error {
 			return err
 		}
 	}
-	if excess := p.Refunded + p.ChargedBack - p.Captured; excess > 0 {
-		return o.overReturned(act, ev, p, excess)
+	if err := o.overReturned(act, p, p.excess(), chargedAndRefunded); err != nil {
+		return err
 	}
-	return nil
+	return o.releaseGone(act, p)
 }
 
 func (o *Order) applyChargebackReversed(act Act, ev *Evidence, _ Policy) error {
 	p := o.paymentOf(ev)
 	if p == nil || p.ChargedBack == 0 {
-		return nil
+		if o.Attempt(ev.AttemptID).saw(ev.Fact) {
+			return nil
+		}
+		var facts *PaymentFacts
+		if p != nil {
+			facts = o.paymentFacts(act, ev, p)
+		}
+		return o.note(act, ev, facts) // It overtook the chargeback, which must not be believed blindly then.
 	}
 	facts := o.paymentFacts(act, ev, p)
 	facts.ChargedBack = 0
 	if err := o.note(act, ev, facts); err != nil {
 		return err
 	}
-	if !p.Settles || o.State != ChargedBack {
+	p = o.payment(p.ID)
+	if !p.Settles {
+		return o.comeBack(act, p)
+	}
+	if o.State != ChargedBack {
 		return nil
 	}
-	p = o.payment(p.ID)
 	to := Paid
 	switch {
 	case p.Refunded == p.Captured:
@@ -249,4 +314,26 @@ func (o *Order) applyChargebackReversed(act Act, ev *Evidence, _ Policy) error {
 		to = PartiallyRefunded
 	}
 	return o.record(act, OrderChargebackUndone, Change{To: to}, nil)
+}
+
+// comeBack opens the exception of a payment again whose money is here once more (X1).
+func (o *Order) comeBack(act Act, p *Payment) error {
+	if o.openExceptionOf(p.ID) != nil || p.Captured == 0 || p.gone() {
+		return nil
+	}
+	for i := len(o.Exceptions) - 1; i >= 0; i-- {
+		x := &o.Exceptions[i]
+		if x.PaymentID != p.ID || !x.Kind.HoldsMoney() {
+			continue
+		}
+		err := o.open(act, &ExceptionFacts{
+			Kind: x.Kind, PaymentID: p.ID, AttemptID: p.AttemptID, AmountMinor: p.Captured - p.Refunded,
+			Currency: p.Currency, Detail: "the chargeback was reversed", Policy: Hold,
+		})
+		if err != nil {
+			return err
+		}
+		return o.requireReview(act)
+	}
+	return broken("payment %s neither settles order %s nor is in an exception", p.ID, o.ID)
 }

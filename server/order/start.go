@@ -39,6 +39,7 @@ func (o *Order) StartAttempt(act Act, spec AttemptSpec) (attempt Attempt, joined
 	if session.After(o.OfferUntil) {
 		session = o.OfferUntil
 	}
+	session = instant(session)
 	err = o.record(act, AttemptStarted, Change{Attempt: &AttemptFacts{
 		ID: spec.ID, Account: spec.Account, SessionUntil: &session, Grace: spec.Grace,
 	}}, nil)
@@ -86,14 +87,22 @@ func (o *Order) Bury(act Act, attemptID string, proof DeathProof) error {
 	if !a.Live() {
 		return nil
 	}
-	if proof == DeadSessionOver && act.Now.Before(a.deadline()) {
-		return broken("attempt %s may be paid until %s", a.ID, a.deadline())
+	if err := o.refuseBurial(act, a, proof); err != nil {
+		return err
+	}
+	unseen := proof == DeadNotAttempted || proof == DeadNeverHandedOff
+	if unseen && a.State != AttemptCreated && a.State != AttemptUncertain {
+		return nil // Evidence overtook our own knowledge of the start (O9).
 	}
 	change := Change{Attempt: &AttemptFacts{ID: attemptID, Proof: proof}}
 	if o.State == Processing {
 		change.To = Pending
 	}
-	if err := o.record(act, AttemptDead, change, nil); err != nil {
+	var private *Private
+	if proof == DeadByOperator {
+		private = act.private()
+	}
+	if err := o.record(act, AttemptDead, change, private); err != nil {
 		return err
 	}
 	if err := o.unstick(act, attemptID); err != nil {
@@ -102,14 +111,30 @@ func (o *Order) Bury(act Act, attemptID string, proof DeathProof) error {
 	return o.Expire(act)
 }
 
-// Stick opens STUCK for an attempt whose schedule of questions has ended without an answer (O6).
+// refuseBurial says what speaks against the proof.
+func (o *Order) refuseBurial(act Act, a *Attempt, proof DeathProof) error {
+	switch {
+	case proof == DeadSessionOver && act.Now.Before(a.deadline()):
+		return broken("attempt %s may be paid until %s", a.ID, a.deadline())
+	case proof == DeadByOperator && act.Reason == "":
+		return invalidField("reason", "must say why")
+	case proof != DeadVoided && o.heldOf(a.ID) != nil:
+		return o.refuse(act.Now, "The attempt holds money: it is voided or captured at the PSP first.")
+	}
+	return nil
+}
+
+// Stick opens STUCK for an attempt whose schedule of questions has ended without a final answer (O6).
 func (o *Order) Stick(act Act, attemptID string) error {
 	a := o.Attempt(attemptID)
 	if a == nil {
 		return broken("no attempt %s to be stuck", attemptID)
 	}
-	if a.State != AttemptUncertain || o.openException(Stuck, attemptID) != nil {
+	if !a.Live() || o.openException(Stuck, attemptID) != nil {
 		return nil
+	}
+	if err := o.Doubt(act, attemptID); err != nil {
+		return err
 	}
 	return o.open(act, &ExceptionFacts{Kind: Stuck, AttemptID: attemptID, Detail: "the PSP never said what became of it"})
 }

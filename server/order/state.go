@@ -95,9 +95,7 @@ var transitions = []Transition{
 	{"", OrderCreated, Pending, "a link was asked for"},
 
 	{Pending, OrderProcessing, Processing, "the payer pressed Pay"},
-	{Pending, OrderAuthorized, Authorized, "money is held"},
 	{Pending, OrderPaid, Paid, "a payment settles the order"},
-	{Pending, OrderPaymentFailed, Failed, "the attempt was declined"},
 	{Pending, OrderExpired, Expired, "the offer ran out (E1)"},
 	{Pending, OrderCancelled, Cancelled, "the merchant cancelled"},
 	{Pending, OrderReviewRequired, Review, "money is here that does not settle the order (X1)"},
@@ -129,6 +127,7 @@ var transitions = []Transition{
 	{Cancelled, OrderReviewRequired, Review, "money came after the cancel (AFTER_CANCEL)"},
 
 	{Review, OrderPaid, Paid, "accepted, or a good payment arrived"},
+	{Review, OrderAuthorized, Review, "money is held behind the review, which goes on"},
 	{Review, OrderReviewResolved, Pending, "the money went elsewhere; the state before"},
 	{Review, OrderReviewResolved, Processing, "the money went elsewhere; the state before"},
 	{Review, OrderReviewResolved, Authorized, "the money went elsewhere; the state before"},
@@ -157,6 +156,17 @@ func allowed(from State, on Type, to State) bool {
 		t := &transitions[i]
 		if t.From == from && t.On == on && t.To == to {
 			return true
+		}
+	}
+	return false
+}
+
+// moves reports whether an entry of this type always leads to a state. Only the death of an attempt
+// may or may not.
+func moves(on Type) bool {
+	for i := range transitions {
+		if transitions[i].On == on {
+			return on != AttemptDead
 		}
 	}
 	return false

@@ -109,6 +109,13 @@ func (w *world) check(name string) {
 			fail("settled, and yet %s (O4)", o.State)
 		}
 	}
+	held := false
+	for i := range o.Payments {
+		held = held || o.Payments[i].Captured == 0 && o.Payments[i].Authorized > 0
+	}
+	if o.State == order.Authorized && (!held || o.LiveAttempt() == nil) {
+		fail("AUTHORIZED with nothing held, or by an attempt that nobody asks about (O6)")
+	}
 	live := 0
 	for i := range o.Attempts {
 		if o.Attempts[i].Live() {
@@ -158,18 +165,25 @@ func (w *world) checkMoney(fail func(string, ...any)) {
 		if p.Reserved < 0 || p.Refunded < 0 || p.Reserved+p.Refunded > p.Captured {
 			fail("payment %+v refunds more than it captured (R1)", *p)
 		}
-		held := 0
+		held, returned := 0, false
 		for j := range w.o.Exceptions {
 			x := &w.o.Exceptions[j]
-			if x.PaymentID != p.ID || !x.Kind.HoldsMoney() || x.Resolution == order.ResolvedAccepted || x.Resolution == order.ResolvedDismissed {
+			if x.PaymentID != p.ID || !x.Kind.HoldsMoney() {
 				continue
 			}
-			held++
+			if x.Open() {
+				held++
+			}
+			returned = returned || x.Resolution == order.ResolvedRefunded
 			waits = waits || x.Open() && p.Captured > 0
 		}
-		if p.Captured > 0 && (p.Settles && held != 0 || !p.Settles && held != 1) {
+		gone := returned && held == 0 && p.Refunded+p.ChargedBack >= p.Captured
+		if p.Captured > 0 && (p.Settles && held != 0 || !p.Settles && held != 1 && !gone) {
 			fail("payment %+v settles=%t and is in %d exceptions (X1)", *p, p.Settles, held)
 		}
+	}
+	if w.o.State != order.Review && waits && w.o.SettledBy == "" {
+		fail("money waits in %s (O2)", w.o.State)
 	}
 	if w.o.State == order.Review && !waits {
 		fail("MANUAL_REVIEW without money that waits (O2)")
@@ -187,17 +201,20 @@ func (w *world) evidence() order.Evidence {
 	t := w.t
 	a := w.o.Attempt(w.attempt())
 	ev := order.Evidence{
-		Source:       rapid.SampledFrom([]order.Source{order.FromCallback, order.FromLookup}).Draw(t, "source"),
+		Source:       rapid.SampledFrom([]order.Source{order.FromCallback, order.FromLookup, order.FromOperator}).Draw(t, "source"),
 		Fact:         rapid.SampledFrom(order.Facts()).Draw(t, "fact"),
 		Account:      a.Account,
 		AttemptID:    a.ID,
 		PSPPaymentID: a.ID + rapid.SampledFrom([]string{"p1", "p1", "p1", "p2"}).Draw(t, "psp payment"),
-		AmountMinor:  rapid.SampledFrom([]int64{10_000, 10_000, 10_000, 4_000, 12_000}).Draw(t, "amount"),
+		AmountMinor:  rapid.SampledFrom([]int64{10_000, 10_000, 10_000, 10_000, 4_000, 4_000, 12_000, 0}).Draw(t, "amount"),
 		Currency:     rapid.SampledFrom([]string{"AMD", "AMD", "AMD", "AMD", "UAH"}).Draw(t, "currency"),
 		PayeeDiffers: rapid.IntRange(0, 9).Draw(t, "payee") == 0,
 		ReceivedAt:   w.now, Failure: "insufficient funds",
 		ClosesSession: rapid.Bool().Draw(t, "closes"),
 		PaidAtExact:   rapid.Bool().Draw(t, "exact"),
+	}
+	if rapid.IntRange(0, 9).Draw(t, "unnamed") == 0 {
+		ev.PSPPaymentID = ""
 	}
 	if rapid.Bool().Draw(t, "paid at known") {
 		at := w.now.Add(-time.Duration(rapid.IntRange(0, 90).Draw(t, "minutes ago")) * time.Minute)
@@ -217,6 +234,11 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			w.decide(name, func(o *order.Order, act order.Act) error { return f(o, act, id) })
 		}
 	}
+	proof := func() order.DeathProof {
+		return rapid.SampledFrom([]order.DeathProof{
+			order.DeadByOperator, order.DeadNotAttempted, order.DeadNeverHandedOff, order.DeadCancelConfirmed,
+		}).Draw(w.t, "proof")
+	}
 	return map[string]func(*rapid.T){
 		"start": func(t *rapid.T) {
 			w.t = t
@@ -233,7 +255,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"doubt":    onAttempt("doubt", (*order.Order).Doubt),
 		"stick":    onAttempt("stick", (*order.Order).Stick),
 		"bury": onAttempt("bury", func(o *order.Order, act order.Act, id string) error {
-			return o.Bury(act, id, order.DeadByOperator)
+			return o.Bury(act, id, proof())
 		}),
 		"evidence":       w.applyTwice,
 		"evidence again": w.applyTwice,
@@ -256,6 +278,15 @@ func (w *world) actions() map[string]func(*rapid.T) {
 				})
 				return err
 			})
+		},
+		"cancel voided": func(t *rapid.T) {
+			w.t = t
+			if len(w.o.Attempts) == 0 {
+				t.Skip("no attempt yet")
+			}
+			ev := w.evidence()
+			ev.Fact = order.FactVoided
+			w.decide("cancel voided", func(o *order.Order, act order.Act) error { return o.CancelVoided(act, ev) })
 		},
 		"refund":  w.refund,
 		"resolve": w.resolve,
