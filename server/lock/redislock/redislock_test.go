@@ -129,6 +129,28 @@ func awayAndBack(t *testing.T, url string, away, back func()) {
 	lease.Release()
 }
 
+// Redis may carry out a take after its caller has gone. Such a key is given back, or nobody would
+// hold it until its time is over.
+func TestLock_I3_TakeWhoseCallerHasGoneIsGivenBack(t *testing.T) {
+	t.Parallel()
+	for name, timeout := range map[string]time.Duration{"the caller gives up": time.Minute, "the lock gives up": 20 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			here := start(t, server.URL, redislock.Options{Timeout: timeout, ProbeEvery: 20 * time.Millisecond})
+			take(t, here, "warm").Release()
+			server.Freeze()
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if _, err := here.Acquire(ctx, "key", time.Minute); err == nil || errors.Is(err, lock.ErrHeld) {
+				t.Errorf("Acquire = %v from a frozen Redis", err)
+			}
+			server.Thaw()
+			take(t, start(t, server.URL, redislock.Options{}), "key").Release()
+		})
+	}
+}
+
 func TestLock_I3_SentAgainWhenRedisForgetsTheScript(t *testing.T) {
 	t.Parallel()
 	mini := miniredis.RunT(t)

@@ -235,7 +235,7 @@ func freePort(tb testing.TB) string {
 
 // env reads one variable of the test run.
 func env(name string) string {
-	value, _ := os.LookupEnv(name) //nolint:forbidigo // Where the tests' servers are is no setting of ours.
+	value, _ := os.LookupEnv(name)
 	return value
 }
 
