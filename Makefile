@@ -56,7 +56,7 @@ fuzz: ## run every fuzz target of PKG for FUZZTIME (10s)
 	@tools/fuzz.sh $(FUZZTIME) $(PKG)
 
 docs: ## write the reference pages that come from code
-	@go generate ./...
+	@go test ./server/config -run Reference -update
 
 hooks: ## let git run the checks of .githooks before commits and pushes
 	@git config core.hooksPath .githooks
