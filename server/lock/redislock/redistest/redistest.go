@@ -138,6 +138,7 @@ func (s *Server) Start(tb testing.TB) {
 	// The process outlives the test's context, so that Cleanup ends it and waits for it.
 	ctx := context.WithoutCancel(tb.Context())
 	s.process = exec.CommandContext(ctx, s.binary, s.args...) //nolint:gosec // The binary is the one on the PATH.
+	s.process.SysProcAttr = tied()
 	if err := s.process.Start(); err != nil {
 		s.process = nil
 		tb.Fatalf("start redis-server: %v", err)
