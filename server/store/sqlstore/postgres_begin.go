@@ -1,0 +1,234 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/kvitpay/kvit/server/order"
+	"github.com/kvitpay/kvit/server/store"
+)
+
+// Locks are taken in the order of keys, because LockRows stands above the sort. A row that was waited
+// for is returned as its last holder left it.
+const (
+	lockOrders = `SELECT ` + orderColumns + `
+FROM unnest($1::text[], $2::text[]) AS k(merchant, order_id)
+JOIN orders o ON o.merchant = k.merchant AND o.order_id = k.order_id
+ORDER BY o.merchant, o.order_id FOR NO KEY UPDATE OF o`
+
+	lockLinks = `SELECT ` + linkColumns + `
+FROM unnest($1::text[], $2::text[]) AS k(merchant, link_id)
+JOIN links l ON l.merchant = k.merchant AND l.link_id = k.link_id
+ORDER BY l.merchant, l.link_id FOR NO KEY UPDATE OF l`
+
+	findRecords = `SELECT r.merchant, r.method, r.key, r.fingerprint, r.result, r.created_at
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k(merchant, method, key)
+JOIN records r ON r.merchant = k.merchant AND r.method = k.method AND r.key = k.key`
+
+	loadChildren = `SELECT o.merchant, o.order_id,` + childrenOnPostgres + `
+FROM unnest($1::text[], $2::text[]) AS o(merchant, order_id)`
+
+	readClock = `SELECT clock_timestamp()`
+)
+
+// postgresTx is one write transaction on a connection of its own.
+type postgresTx struct {
+	sealer Sealer
+	conn   *sql.Conn
+	snap   *store.Snapshot
+}
+
+// Begin implements store.Begins: one round trip, and a second one where orders exist. Children are
+// read by statements of their own, begun when the locks are held: a statement that locks and reads
+// children sees the children of before its wait.
+func (s *postgres) Begin(ctx context.Context, keys store.Keys) (store.Tx, error) {
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return nil, beforeCommit("begin", err)
+	}
+	t := &postgresTx{sealer: s.sealer, conn: conn, snap: newSnapshot()}
+	if err := native(conn, func(c *pgx.Conn) error { return t.load(ctx, c, keys) }); err != nil {
+		t.Rollback()
+		return nil, beforeCommit("begin", err)
+	}
+	return t, nil
+}
+
+func newSnapshot() *store.Snapshot {
+	return &store.Snapshot{
+		Orders:  map[store.OrderKey]*order.Order{},
+		Links:   map[store.LinkKey]*order.Link{},
+		Records: map[store.RecordKey]store.Record{},
+	}
+}
+
+// Snapshot implements store.Tx.
+func (t *postgresTx) Snapshot() *store.Snapshot { return t.snap }
+
+func (t *postgresTx) load(ctx context.Context, c *pgx.Conn, keys store.Keys) error {
+	var rows []*orderRow
+	batch := &pgx.Batch{}
+	batch.Queue(`BEGIN ISOLATION LEVEL READ COMMITTED`)
+	if len(keys.Orders) > 0 {
+		k := unique(keys.Orders, compareOrderKeys)
+		batch.Queue(lockOrders, column(k, merchantOfOrder), column(k, idOfOrder)).Query(collect(&rows))
+	}
+	if len(keys.Links) > 0 {
+		k := unique(keys.Links, compareLinkKeys)
+		batch.Queue(lockLinks, column(k, func(k *store.LinkKey) string { return k.Merchant }),
+			column(k, func(k *store.LinkKey) string { return k.ID })).Query(t.takeLinks)
+	}
+	if len(keys.Records) > 0 {
+		k := unique(keys.Records, compareRecordKeys)
+		batch.Queue(findRecords, recordArrays(k)...).Query(t.takeRecords)
+	}
+	t.queueClock(batch)
+	if err := c.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("lock and load: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return t.loadChildren(ctx, c, rows)
+}
+
+func (t *postgresTx) loadChildren(ctx context.Context, c *pgx.Conn, rows []*orderRow) error {
+	var below []*childrenOf
+	batch := &pgx.Batch{}
+	batch.Queue(loadChildren,
+		column(rows, func(r **orderRow) string { return (*r).Merchant }),
+		column(rows, func(r **orderRow) string { return (*r).OrderID })).Query(collect(&below))
+	t.queueClock(batch)
+	if err := c.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("load children: %w", err)
+	}
+	children := make(map[store.OrderKey]*childrenRow, len(below))
+	for _, b := range below {
+		children[store.OrderKey{Merchant: b.Merchant, ID: b.OrderID}] = &b.childrenRow
+	}
+	for _, r := range rows {
+		o, err := r.order(children[r.key()])
+		if err != nil {
+			return err
+		}
+		t.snap.Orders[r.key()] = o
+	}
+	return nil
+}
+
+// childrenOf are the children of one order, with its key.
+type childrenOf struct {
+	childrenRow
+
+	Merchant string `db:"merchant"`
+	OrderID  string `db:"order_id"`
+}
+
+// queueClock asks for the time; the answer of the last pipeline counts.
+func (t *postgresTx) queueClock(batch *pgx.Batch) {
+	batch.Queue(readClock).QueryRow(func(row pgx.Row) error {
+		var now time.Time
+		if err := row.Scan(&now); err != nil {
+			return fmt.Errorf("read clock: %w", err)
+		}
+		t.snap.Now = now.UTC()
+		return nil
+	})
+}
+
+func (t *postgresTx) takeLinks(found pgx.Rows) error {
+	var rows []*linkRow
+	if err := collect(&rows)(found); err != nil {
+		return err
+	}
+	return addLinks(t.snap, rows)
+}
+
+func addLinks(snap *store.Snapshot, rows []*linkRow) error {
+	for _, r := range rows {
+		l, err := r.link()
+		if err != nil {
+			return err
+		}
+		snap.Links[store.LinkKey{Merchant: l.Merchant, ID: l.ID}] = l
+	}
+	return nil
+}
+
+func (t *postgresTx) takeRecords(found pgx.Rows) error {
+	var rows []*recordRow
+	if err := collect(&rows)(found); err != nil {
+		return err
+	}
+	return addRecords(t.snap.Records, t.sealer, rows)
+}
+
+func addRecords(into map[store.RecordKey]store.Record, sealer Sealer, rows []*recordRow) error {
+	for _, r := range rows {
+		record, err := r.record(sealer)
+		if err != nil {
+			return err
+		}
+		into[record.RecordKey] = record
+	}
+	return nil
+}
+
+// collect returns a reader of rows into structs by the names of their columns.
+func collect[Row any](into *[]*Row) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[Row])
+		if err != nil {
+			return fmt.Errorf("read rows: %w", err)
+		}
+		*into = found
+		return nil
+	}
+}
+
+// column is one column of rows, as an array for unnest.
+func column[T, V any](rows []T, value func(*T) V) []V {
+	out := make([]V, len(rows))
+	for i := range rows {
+		out[i] = value(&rows[i])
+	}
+	return out
+}
+
+// unique returns the keys sorted, each once.
+func unique[K comparable](keys []K, compare func(a, b K) int) []K {
+	if len(keys) < 2 {
+		return keys
+	}
+	out := slices.SortedFunc(slices.Values(keys), compare)
+	return slices.Compact(out)
+}
+
+func compareOrderKeys(a, b store.OrderKey) int {
+	return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.ID, b.ID))
+}
+
+func compareLinkKeys(a, b store.LinkKey) int {
+	return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.ID, b.ID))
+}
+
+func compareRecordKeys(a, b store.RecordKey) int {
+	return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.Method, b.Method), cmp.Compare(a.Key, b.Key))
+}
+
+func merchantOfOrder(k *store.OrderKey) string { return k.Merchant }
+func idOfOrder(k *store.OrderKey) string       { return k.ID }
+
+func recordArrays(k []store.RecordKey) []any {
+	return []any{
+		column(k, func(k *store.RecordKey) string { return k.Merchant }),
+		column(k, func(k *store.RecordKey) string { return k.Method }),
+		column(k, func(k *store.RecordKey) string { return k.Key }),
+	}
+}

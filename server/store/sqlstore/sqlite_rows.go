@@ -1,0 +1,186 @@
+package sqlstore
+
+// What a batch writes on SQLite: one prepared statement per row.
+const (
+	insertLinksRow = `INSERT INTO links (
+	merchant, link_id, kind, order_id, state, currency, amount, capture, live, locale, key_id, token_hash, expires_at,
+	order_expires_ns, created_at, deactivated_at, version, details_id)
+VALUES (
+	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+ON CONFLICT DO NOTHING`
+
+	updateLinksRow = `UPDATE links SET
+	state = $1, deactivated_at = $2, version = $3
+WHERE merchant = $4 AND link_id = $5 AND version = $6`
+
+	insertOrdersRow = `INSERT INTO orders (
+	merchant, order_id, link_id, kind, currency, amount, capture, customer_id, viber_bot, viber_user_id, items_hash,
+	live, locale, state, resume, version, offer_until, accept_until, created_at, updated_at, details_id, settled_by)
+VALUES (
+	$1, $2, $3, $4, $5, $6, $7, NULLIF($8, ''), NULLIF($9, ''), NULLIF($10, ''), $11, $12, $13, $14, $15, $16, $17,
+	$18, $19, $20, $21, $22)
+ON CONFLICT DO NOTHING`
+
+	updateOrdersRow = `UPDATE orders SET
+	link_id = $1, state = $2, resume = $3, version = $4, offer_until = $5, accept_until = $6, updated_at = $7,
+	settled_by = $8
+WHERE merchant = $9 AND order_id = $10 AND version = $11`
+
+	insertAttemptsRow = `INSERT INTO attempts (
+	merchant, order_id, number, attempt_id, account, state, started_at, session_until, grace_ns, failure, seen,
+	payment_id)
+VALUES (
+	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT DO NOTHING`
+
+	updateAttemptsRow = `UPDATE attempts SET
+	state = $1, session_until = $2, grace_ns = $3, failure = $4, seen = $5, payment_id = $6
+WHERE merchant = $7 AND order_id = $8 AND number = $9`
+
+	insertPaymentsRow = `INSERT INTO payments (
+	merchant, order_id, number, payment_id, account, psp_payment_id, attempt_id, currency, authorized, captured,
+	reserved, refunded, charged_back, settles)
+VALUES (
+	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+ON CONFLICT DO NOTHING`
+
+	updatePaymentsRow = `UPDATE payments SET
+	authorized = $1, captured = $2, reserved = $3, refunded = $4, charged_back = $5, settles = $6
+WHERE merchant = $7 AND order_id = $8 AND number = $9`
+
+	insertRefundsRow = `INSERT INTO refunds (
+	merchant, order_id, number, refund_id, payment_id, amount, state, automatic, requested_at)
+VALUES (
+	$1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT DO NOTHING`
+
+	updateRefundsRow = `UPDATE refunds SET
+	state = $1
+WHERE merchant = $2 AND order_id = $3 AND number = $4`
+
+	insertExceptionsRow = `INSERT INTO exceptions (
+	merchant, order_id, number, exception_id, kind, payment_id, attempt_id, amount, currency, detail, opened_at,
+	resolved_at, resolution, policy)
+VALUES (
+	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+ON CONFLICT DO NOTHING`
+
+	updateExceptionsRow = `UPDATE exceptions SET
+	resolved_at = $1, resolution = $2
+WHERE merchant = $3 AND order_id = $4 AND number = $5`
+
+	insertRecordsRow = `INSERT INTO records (
+	merchant, method, key, fingerprint, result, created_at)
+VALUES (
+	$1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING`
+
+	insertTextsRow = `INSERT INTO texts (
+	merchant, entry_id, sealed)
+VALUES (
+	$1, $2, $3)
+ON CONFLICT DO NOTHING`
+
+	insertEntriesRow = `INSERT INTO entries (
+	merchant, position, entry_id, order_id, link_id, type, bytes, hash)
+VALUES (
+	$1, $2, $3, NULLIF($4, ''), NULLIF($5, ''), $6, $7, $8)`
+)
+
+func (r *linkRow) values() []any {
+	return []any{
+		r.Merchant, r.LinkID, r.Kind, r.OrderID, r.State, r.Currency, r.Amount, r.Capture, r.Live, r.Locale, r.KeyID,
+		r.TokenHash[:], r.ExpiresAt.Time, r.OrderExpiresNS, r.CreatedAt.Time, r.DeactivatedAt.orNull(), r.Version,
+		r.DetailsID,
+	}
+}
+
+func (r *linkRow) changes(loaded int64) []any {
+	return []any{
+		r.State, r.DeactivatedAt.orNull(), r.Version, r.Merchant, r.LinkID, loaded,
+	}
+}
+
+func (r *orderRow) values() []any {
+	return []any{
+		r.Merchant, r.OrderID, r.LinkID, r.Kind, r.Currency, r.Amount, r.Capture, r.CustomerID, r.ViberBot,
+		r.ViberUserID, r.ItemsHash, r.Live, r.Locale, r.State, r.Resume, r.Version, r.OfferUntil.Time,
+		r.AcceptUntil.Time, r.CreatedAt.Time, r.UpdatedAt.Time, r.DetailsID, r.SettledBy,
+	}
+}
+
+func (r *orderRow) changes(loaded int64) []any {
+	return []any{
+		r.LinkID, r.State, r.Resume, r.Version, r.OfferUntil.Time, r.AcceptUntil.Time, r.UpdatedAt.Time, r.SettledBy,
+		r.Merchant, r.OrderID, loaded,
+	}
+}
+
+func (r *attemptRow) values() []any {
+	return []any{
+		r.Merchant, r.OrderID, r.Number, r.AttemptID, r.Account, r.State, r.StartedAt.Time, r.SessionUntil.Time,
+		r.GraceNS, r.Failure, r.Seen, r.PaymentID,
+	}
+}
+
+func (r *attemptRow) changes(int64) []any {
+	return []any{
+		r.State, r.SessionUntil.Time, r.GraceNS, r.Failure, r.Seen, r.PaymentID, r.Merchant, r.OrderID, r.Number,
+	}
+}
+
+func (r *paymentRow) values() []any {
+	return []any{
+		r.Merchant, r.OrderID, r.Number, r.PaymentID, r.Account, r.PSPPaymentID, r.AttemptID, r.Currency,
+		r.Authorized, r.Captured, r.Reserved, r.Refunded, r.ChargedBack, r.Settles,
+	}
+}
+
+func (r *paymentRow) changes(int64) []any {
+	return []any{
+		r.Authorized, r.Captured, r.Reserved, r.Refunded, r.ChargedBack, r.Settles, r.Merchant, r.OrderID, r.Number,
+	}
+}
+
+func (r *refundRow) values() []any {
+	return []any{
+		r.Merchant, r.OrderID, r.Number, r.RefundID, r.PaymentID, r.Amount, r.State, r.Automatic, r.RequestedAt.Time,
+	}
+}
+
+func (r *refundRow) changes(int64) []any {
+	return []any{
+		r.State, r.Merchant, r.OrderID, r.Number,
+	}
+}
+
+func (r *exceptionRow) values() []any {
+	return []any{
+		r.Merchant, r.OrderID, r.Number, r.ExceptionID, r.Kind, r.PaymentID, r.AttemptID, r.Amount, r.Currency,
+		r.Detail, r.OpenedAt.Time, r.ResolvedAt.orNull(), r.Resolution, r.Policy,
+	}
+}
+
+func (r *exceptionRow) changes(int64) []any {
+	return []any{
+		r.ResolvedAt.orNull(), r.Resolution, r.Merchant, r.OrderID, r.Number,
+	}
+}
+
+func (r *recordRow) values() []any {
+	return []any{
+		r.Merchant, r.Method, r.Key, r.Fingerprint, r.Result, r.CreatedAt.Time,
+	}
+}
+
+func (r *textRow) values() []any {
+	return []any{
+		r.Merchant, r.EntryID, r.Sealed,
+	}
+}
+
+func (r *entryRow) values() []any {
+	return []any{
+		r.Merchant, r.Position, r.EntryID, r.OrderID, r.LinkID, r.Type, r.Bytes, r.Hash,
+	}
+}

@@ -1,0 +1,287 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/kvitpay/kvit/server/store"
+)
+
+// Keys are given as a JSON array of arrays, so that one prepared statement serves any number.
+const (
+	loadOrdersOnSQLite = `SELECT ` + orderColumns + `,` + childrenOnSQLite + `
+FROM json_each($1) k JOIN orders o ON o.merchant = k.value ->> 0 AND o.order_id = k.value ->> 1`
+
+	loadLinksOnSQLite = `SELECT ` + linkColumns + `
+FROM json_each($1) k JOIN links l ON l.merchant = k.value ->> 0 AND l.link_id = k.value ->> 1`
+
+	loadRecordsOnSQLite = `SELECT r.merchant, r.method, r.key, r.fingerprint, r.result, r.created_at
+FROM json_each($1) k
+JOIN records r ON r.merchant = k.value ->> 0 AND r.method = k.value ->> 1 AND r.key = k.value ->> 2`
+
+	loadHeadsOnSQLite = `SELECT merchant, position, hash FROM heads
+WHERE merchant IN (SELECT value FROM json_each($1)) ORDER BY merchant`
+
+	moveHeadOnSQLite = `UPDATE heads SET position = $2, hash = $3 WHERE merchant = $1`
+)
+
+// sqliteTx is the one write transaction.
+type sqliteTx struct {
+	store *sqliteStore
+	snap  *store.Snapshot
+	ended bool
+}
+
+// Begin implements store.Begins. It waits for its turn.
+func (s *sqliteStore) Begin(ctx context.Context, keys store.Keys) (store.Tx, error) {
+	t, err := s.begin(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (s *sqliteStore) begin(ctx context.Context, keys store.Keys) (*sqliteTx, error) {
+	select {
+	case <-s.turn:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("begin: %w", ctx.Err())
+	}
+	if _, err := s.write.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
+		s.turn <- struct{}{}
+		return nil, beforeCommit("begin", err)
+	}
+	t := &sqliteTx{store: s, snap: newSnapshot()}
+	t.snap.Now = s.clock()
+	if err := t.load(ctx, keys); err != nil {
+		t.Rollback()
+		return nil, beforeCommit("begin", err)
+	}
+	return t, nil
+}
+
+// Snapshot implements store.Tx.
+func (t *sqliteTx) Snapshot() *store.Snapshot { return t.snap }
+
+// orderWithChildren is an order as a write transaction loads it.
+type orderWithChildren struct {
+	orderRow
+	childrenRow
+}
+
+func (t *sqliteTx) load(ctx context.Context, keys store.Keys) error {
+	var orders []*orderWithChildren
+	err := t.find(ctx, &orders, loadOrdersOnSQLite, pairs(unique(keys.Orders, compareOrderKeys), func(k store.OrderKey) []string {
+		return []string{k.Merchant, k.ID}
+	}))
+	if err != nil {
+		return err
+	}
+	for _, row := range orders {
+		o, err := row.order(&row.childrenRow)
+		if err != nil {
+			return err
+		}
+		t.snap.Orders[row.key()] = o
+	}
+	var links []*linkRow
+	err = t.find(ctx, &links, loadLinksOnSQLite, pairs(unique(keys.Links, compareLinkKeys), func(k store.LinkKey) []string {
+		return []string{k.Merchant, k.ID}
+	}))
+	if err != nil {
+		return err
+	}
+	if err := addLinks(t.snap, links); err != nil {
+		return err
+	}
+	var records []*recordRow
+	err = t.find(ctx, &records, loadRecordsOnSQLite, pairs(unique(keys.Records, compareRecordKeys), func(k store.RecordKey) []string {
+		return []string{k.Merchant, k.Method, k.Key}
+	}))
+	if err != nil {
+		return err
+	}
+	return addRecords(t.snap.Records, t.store.sealer, records)
+}
+
+func pairs[K any](keys []K, parts func(K) []string) [][]string {
+	out := make([][]string, len(keys))
+	for i := range keys {
+		out[i] = parts(keys[i])
+	}
+	return out
+}
+
+// find reads the rows of keys into a slice of structs.
+func (t *sqliteTx) find(ctx context.Context, into any, query string, keys [][]string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(keys)
+	if err != nil {
+		return fmt.Errorf("encode keys: %w", err)
+	}
+	if err := t.store.write.conn.SelectContext(ctx, into, query, string(text)); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	return nil
+}
+
+// Save implements store.Tx.
+func (t *sqliteTx) Save(ctx context.Context, changes *store.Changes) error {
+	if t.ended {
+		return fmt.Errorf("save: %w", errEnded)
+	}
+	defer t.Rollback()
+	p, err := makePlan(t.store.sealer, t.snap.Now, changes)
+	if err != nil || p.empty() {
+		return err
+	}
+	if err := t.writeRows(ctx, p); err != nil {
+		return beforeCommit("save", err)
+	}
+	if err := t.appendEntries(ctx, p); err != nil {
+		return beforeCommit("save", err)
+	}
+	return t.commit(ctx)
+}
+
+// commit is not interrupted: what an interrupted COMMIT did would not be known.
+func (t *sqliteTx) commit(ctx context.Context) error {
+	if _, err := t.store.write.exec(context.WithoutCancel(ctx), `COMMIT`); err != nil {
+		if raced(err) {
+			return beforeCommit("commit", err)
+		}
+		return fmt.Errorf("commit: %w: %w", store.ErrCommitUnclear, err)
+	}
+	t.end()
+	return nil
+}
+
+// Rollback implements store.Tx.
+func (t *sqliteTx) Rollback() {
+	if t.ended {
+		return
+	}
+	_, _ = t.store.write.exec(context.Background(), `ROLLBACK`)
+	t.end()
+}
+
+func (t *sqliteTx) end() {
+	t.ended = true
+	t.store.turn <- struct{}{}
+}
+
+// row is one row to write.
+type row interface{ values() []any }
+
+// changing is one row that can change.
+type changing interface {
+	row
+	changes(loaded int64) []any
+}
+
+func (t *sqliteTx) writeRows(ctx context.Context, p *plan) error {
+	w := t.store.write
+	for _, write := range []func() error{
+		func() error { return writeTable[linkRow](ctx, w, &p.links, updateLinksRow, insertLinksRow) },
+		func() error { return writeTable[orderRow](ctx, w, &p.orders, updateOrdersRow, insertOrdersRow) },
+		func() error { return writeTable[attemptRow](ctx, w, &p.attempts, updateAttemptsRow, insertAttemptsRow) },
+		func() error { return writeTable[paymentRow](ctx, w, &p.payments, updatePaymentsRow, insertPaymentsRow) },
+		func() error { return writeTable[refundRow](ctx, w, &p.refunds, updateRefundsRow, insertRefundsRow) },
+		func() error {
+			return writeTable[exceptionRow](ctx, w, &p.exceptions, updateExceptionsRow, insertExceptionsRow)
+		},
+		func() error { return insertAll[recordRow](ctx, w, p.records, insertRecordsRow) },
+		func() error { return insertAll[textRow](ctx, w, p.texts, insertTextsRow) },
+	} {
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeTable writes the changes first: an attempt that died makes room for the next (O7).
+func writeTable[Row any, P interface {
+	*Row
+	changing
+}](ctx context.Context, w *sqliteWriter, rows *written[Row], update, insert string,
+) error {
+	for i := range rows.changed {
+		var loaded int64
+		if rows.loaded != nil {
+			loaded = rows.loaded[i]
+		}
+		if err := w.one(ctx, update, P(&rows.changed[i]).changes(loaded)); err != nil {
+			return err
+		}
+	}
+	return insertAll[Row, P](ctx, w, rows.fresh, insert)
+}
+
+func insertAll[Row any, P interface {
+	*Row
+	row
+}](ctx context.Context, w *sqliteWriter, rows []Row, insert string,
+) error {
+	for i := range rows {
+		if err := w.one(ctx, insert, P(&rows[i]).values()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one runs a statement that must change one row.
+func (w *sqliteWriter) one(ctx context.Context, query string, args []any) error {
+	count, err := w.exec(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	if count != 1 {
+		return errShort
+	}
+	return nil
+}
+
+func (t *sqliteTx) appendEntries(ctx context.Context, p *plan) error {
+	if len(p.entries) == 0 {
+		return nil
+	}
+	merchants, err := json.Marshal(p.merchants)
+	if err != nil {
+		return fmt.Errorf("encode merchants: %w", err)
+	}
+	var heads []headRow
+	if err := t.store.write.conn.SelectContext(ctx, &heads, loadHeadsOnSQLite, string(merchants)); err != nil {
+		return fmt.Errorf("load heads: %w", err)
+	}
+	next, err := p.chain(heads)
+	if err != nil {
+		return err
+	}
+	if err := insertAll[entryRow](ctx, t.store.write, p.entries, insertEntriesRow); err != nil {
+		return err
+	}
+	for i := range next {
+		if err := t.store.write.one(ctx, moveHeadOnSQLite, []any{next[i].Merchant, next[i].Position, next[i].Hash[:]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inTx implements writes.inTx, in a turn of its own.
+func (s *sqliteStore) inTx(ctx context.Context, f func(tx transaction) error) error {
+	t, err := s.begin(ctx, store.Keys{})
+	if err != nil {
+		return err
+	}
+	defer t.Rollback()
+	if err := f(s.write.conn); err != nil {
+		return err
+	}
+	return t.commit(ctx)
+}
