@@ -145,6 +145,12 @@ func (e *Entry) TextFits(text []byte) bool {
 	return hex.EncodeToString(sum[:]) == e.TextHash
 }
 
+// withoutView hides an entry's View from the encoder, without a copy of the entry.
+type withoutView struct {
+	*Entry
+	View *View `json:"order,omitempty"`
+}
+
 // Encode returns the bytes to store. They are what the chain covers and are never made again (J3).
 func (e *Entry) Encode() ([]byte, error) {
 	var b bytes.Buffer
@@ -152,11 +158,11 @@ func (e *Entry) Encode() ([]byte, error) {
 	b.WriteByte(entryFormat)
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	slim := *e
+	var kept any = e
 	if e.Type == OrderCreated {
-		slim.View = nil // Its facts are the view.
+		kept = withoutView{Entry: e} // Its facts are the view.
 	}
-	if err := enc.Encode(&slim); err != nil {
+	if err := enc.Encode(kept); err != nil {
 		return nil, fmt.Errorf("encode entry: %w", err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
@@ -208,19 +214,21 @@ func (o *Order) View() *View {
 
 // record writes an entry: it folds the change in and keeps the entry to be saved.
 func (o *Order) record(act Act, typ Type, change Change, private *Private) error {
-	number := *act.Entries
-	e := Entry{
+	number, before := *act.Entries, len(o.entries)
+	o.entries = append(o.entries, Entry{
 		ID: act.IDs.ID("evt_", number), Merchant: o.Merchant, OrderID: o.ID.text, Type: typ,
 		Version: o.Version + 1, At: instant(act.Now), Actor: act.Actor, Change: change,
+	})
+	e := &o.entries[before]
+	err := e.setPrivate(private, act.IDs.salt(number))
+	if err == nil {
+		err = o.fold(e)
 	}
-	if err := e.setPrivate(private, act.IDs.salt(number)); err != nil {
-		return err
-	}
-	if err := o.fold(&e); err != nil {
+	if err != nil {
+		o.entries = o.entries[:before]
 		return err
 	}
 	e.View = o.View()
 	*act.Entries = number + 1
-	o.entries = append(o.entries, e)
 	return nil
 }

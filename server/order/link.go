@@ -126,19 +126,21 @@ func (l *Link) Clone() *Link {
 }
 
 func (l *Link) record(act Act, typ Type, facts *LinkFacts, private *Private) error {
-	number := *act.Entries
-	e := Entry{
+	number, before := *act.Entries, len(l.entries)
+	l.entries = append(l.entries, Entry{
 		ID: act.IDs.ID("evt_", number), Merchant: l.Merchant, OrderID: l.OrderID.text, LinkID: l.ID, Type: typ,
 		Version: l.Version + 1, At: instant(act.Now), Actor: act.Actor, Change: Change{Link: facts},
+	})
+	e := &l.entries[before]
+	err := e.setPrivate(private, act.IDs.salt(number))
+	if err == nil {
+		err = l.fold(e)
 	}
-	if err := e.setPrivate(private, act.IDs.salt(number)); err != nil {
-		return err
-	}
-	if err := l.fold(&e); err != nil {
+	if err != nil {
+		l.entries = l.entries[:before]
 		return err
 	}
 	*act.Entries = number + 1
-	l.entries = append(l.entries, e)
 	return nil
 }
 

@@ -206,6 +206,7 @@ func Create(act Act, spec Spec) (*Order, error) {
 		return nil, invalidField("expires_at", "must lie in the future")
 	}
 	o := &Order{Merchant: spec.Merchant, ID: spec.ID}
+	details, customer := spec.Details, spec.Terms.Customer // Copies, so that the rest of spec stays off the heap.
 	err := o.record(act, OrderCreated, Change{
 		To: Pending, Order: &OrderFacts{
 			LinkID: spec.LinkID, Kind: spec.Terms.Kind, AmountMinor: spec.Terms.Amount.Minor(),
@@ -213,7 +214,7 @@ func Create(act Act, spec Spec) (*Order, error) {
 			ItemsHash: spec.Terms.ItemsHash, Live: spec.Live, Locale: spec.Locale,
 			OfferUntil: instant(spec.OfferUntil), AcceptUntil: instant(spec.AcceptUntil),
 		},
-	}, &Private{Details: &spec.Details, Customer: &spec.Terms.Customer})
+	}, &Private{Details: &details, Customer: &customer})
 	o.Terms.Customer = spec.Terms.Customer
 	return o, err
 }

@@ -81,6 +81,40 @@ func Types() []Type {
 	}
 }
 
+// meanings says of every type what it tells, for the documentation.
+var meanings = map[Type]string{
+	LinkCreated:            "a payment link was made",
+	LinkDeactivated:        "the link is no longer offered (L3)",
+	OrderCreated:           "the order exists",
+	OrderReopened:          "the expired order is offered again, with a new link and expiry (O1)",
+	OrderProcessing:        "the payer has begun to pay",
+	OrderAuthorized:        "money is held for the order",
+	OrderCaptured:          "held money was taken, or more of it",
+	OrderPaid:              "a payment settled the order",
+	OrderPaymentFailed:     "the attempt failed; the order can be paid again until it expires (O5)",
+	OrderExpired:           "the offer ran out (E1)",
+	OrderCancelled:         "the merchant cancelled the order (O10)",
+	OrderReviewRequired:    "money is here that does not settle the order (O2)",
+	OrderReviewResolved:    "that money is gone; the order goes on where it was",
+	OrderPartiallyRefunded: "a part of the settling payment went back",
+	OrderRefunded:          "all of the settling payment went back",
+	OrderChargedBack:       "the payer's bank took money of the settling payment back",
+	OrderChargebackUndone:  "the chargeback was reversed",
+	AttemptStarted:         "the intent to pay at a PSP was committed (I5)",
+	AttemptHandedOff:       "the payer was given the way to the PSP",
+	AttemptDeclined:        "the PSP said no; its session may still be used (O6)",
+	AttemptUnknown:         "the PSP was asked and did not answer (O6)",
+	AttemptDead:            "the attempt can no longer be paid; the proof says why (O7)",
+	EvidenceNoted:          "a proven fact about money, with its source and the payment's sums",
+	RefundRequested:        "money of a payment was reserved to go back (R1)",
+	RefundSent:             "the PSP is being asked for the refund (R2)",
+	RefundPosted:           "the money went back",
+	RefundFailed:           "the refund was refused and its reserve released",
+	RefundUnknown:          "the PSP did not answer; the reserve stays (R2)",
+	ExceptionOpened:        "a payment fact does not simply settle the order (X1)",
+	ExceptionResolved:      "the exception ended: accepted, refunded or dismissed (X2)",
+}
+
 // Transition is one row of the table: in From, an entry of type On leads to To.
 type Transition struct {
 	From State
@@ -184,6 +218,12 @@ func PrintTransitions() string {
 			from = "(new)"
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | `%s` | %s |\n", from, t.On, t.To, t.Why)
+	}
+	b.WriteString("\n## What each entry tells\n\n" +
+		"Entries that are not in the table above leave the state as it is. Those of links have no order state.\n\n" +
+		"| entry | tells |\n|---|---|\n")
+	for _, on := range Types() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", on, meanings[on])
 	}
 	return b.String()
 }
