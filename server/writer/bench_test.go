@@ -93,3 +93,23 @@ func run(b *testing.B, begins store.Begins, callers int, call func(ctx context.C
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/command")
 }
+
+// BenchmarkCreate makes links on PostgreSQL: five rows and two entries each, as CreatePaymentLink does.
+func BenchmarkCreate(b *testing.B) {
+	for _, merchants := range []int{1, 64} {
+		for _, callers := range []int{1, 16, 64, 256} {
+			b.Run("merchants="+strconv.Itoa(merchants)+"/callers="+strconv.Itoa(callers), func(b *testing.B) {
+				names := make([]string, merchants)
+				for i := range names {
+					names[i] = name("shop", i)
+				}
+				s := open(b, postgres(b).at(""), names...)
+				cmds := make([]writer.Command, b.N+1)
+				for i := range cmds {
+					cmds[i], _ = create(b, names[i%merchants], name("order", i), name("key", i), 100)
+				}
+				run(b, s, callers, func(ctx context.Context, w *writer.Writer, _, i int) error { return w.Do(ctx, cmds[i]) })
+			})
+		}
+	}
+}

@@ -161,7 +161,7 @@ func mustDo(t *testing.T, w *writer.Writer, cmd writer.Command) {
 func TestPostgres_AWaitingLoadSeesChildrenInsertedMeanwhile(t *testing.T) {
 	t.Parallel()
 	db := postgres(t)
-	s := openPostgres(t, db.at(""), "shop")
+	s := open(t, db.at(""), "shop")
 	holding := newHold("start_attempt")
 	first := start(t, s, writer.Options{Hooks: writer.Hooks{BeforeSave: holding.hook}})
 	second := start(t, s, writer.Options{})
@@ -189,7 +189,7 @@ func TestPostgres_O1_ALostRaceIsRunAgainAndSeesTheWinner(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			db := postgres(t)
-			s := openPostgres(t, db.at(""), "shop")
+			s := open(t, db.at(""), "shop")
 			holding := newHold("create_payment_link")
 			slow := start(t, s, writer.Options{Hooks: writer.Hooks{BeforeSave: holding.hook}})
 			quick := start(t, s, writer.Options{})
@@ -222,7 +222,7 @@ func TestPostgres_J2_EightWritersOverEightMerchantsDoNotDeadlock(t *testing.T) {
 	var reader store.Store
 	var running sync.WaitGroup
 	for i := range 8 {
-		s := openPostgres(t, db.at(""), merchants...)
+		s := open(t, db.at(""), merchants...)
 		reader = s
 		w := start(t, &watched{Begins: s, failed: func(err error) {
 			if strings.Contains(err.Error(), "40P01") {
@@ -305,8 +305,8 @@ func TestPostgres_I4_ACommitThatIsCutIsAllOrNothing(t *testing.T) {
 			t.Parallel()
 			db := postgres(t)
 			between := newProxy(t, db.url.Host)
-			direct := openPostgres(t, db.at(""), "shop")
-			s := openPostgres(t, db.at(between.addr()))
+			direct := open(t, db.at(""), "shop")
+			s := open(t, db.at(between.addr()))
 			first, _ := create(t, "shop", "A", "k-A", 100)
 			expectNoErrors(t, writer.RunBatch(t.Context(), s, []writer.Command{first}))
 
@@ -356,11 +356,11 @@ func TestPostgres_I4_ACommitThatIsCutIsAllOrNothing(t *testing.T) {
 func TestPostgres_AFrozenHolderOfAnOrderIsOutlived(t *testing.T) {
 	t.Parallel()
 	db := postgres(t)
-	s := openPostgres(t, db.at(""), "shop")
+	s := open(t, db.at(""), "shop")
 	w := start(t, s, writer.Options{})
 	made, _ := create(t, "shop", "A", "k1", 100)
 	mustDo(t, w, made)
-	frozen, err := openPostgres(t, db.at("")).Begin(t.Context(), made.Keys)
+	frozen, err := open(t, db.at("")).Begin(t.Context(), made.Keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +372,7 @@ func TestPostgres_AFrozenHolderOfAnOrderIsOutlived(t *testing.T) {
 func TestPostgres_AFrozenHolderOfAJournalIsOutlived(t *testing.T) {
 	t.Parallel()
 	db := postgres(t)
-	s := openPostgres(t, db.at(""), "shop", "other")
+	s := open(t, db.at(""), "shop", "other")
 	w := start(t, s, writer.Options{})
 	frozen := db.connect(t)
 	if _, err := frozen.Exec(t.Context(), "SET idle_in_transaction_session_timeout = '2500ms'"); err != nil {

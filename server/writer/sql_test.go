@@ -1,45 +1,63 @@
 package writer_test
 
 import (
+	"bytes"
+	"log/slog"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/kvitpay/kvit/server/fault"
 	"github.com/kvitpay/kvit/server/order"
+	"github.com/kvitpay/kvit/server/seal"
 	"github.com/kvitpay/kvit/server/store"
+	"github.com/kvitpay/kvit/server/store/sqlstore"
 	"github.com/kvitpay/kvit/server/writer"
 )
 
-// openPostgres opens a store and makes the journals of these merchants.
-func openPostgres(t testing.TB, url string, merchants ...string) store.Store {
+// open opens a store and makes the journals of these merchants.
+func open(t testing.TB, url string, merchants ...string) store.Store {
 	t.Helper()
-	t.Skip("no sqlstore")
-	return nil
-}
-
-// openSQLite opens a store in a directory of the test and makes the journals of these merchants.
-func openSQLite(t testing.TB, merchants ...string) store.Store {
-	t.Helper()
-	t.Skip("no sqlstore")
-	return nil
+	text, err := seal.Generate("k1", bytes.NewReader(bytes.Repeat([]byte{7}, 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := seal.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlstore.Open(t.Context(), sqlstore.Settings{
+		URL: url, Sealer: keys, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := s.EnsureMerchants(t.Context(), merchants); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // engines opens a store on each engine.
 var engines = map[string]func(t *testing.T, merchants ...string) store.Store{
-	"sqlite": func(t *testing.T, merchants ...string) store.Store { return openSQLite(t, merchants...) },
+	"sqlite": func(t *testing.T, merchants ...string) store.Store {
+		return open(t, filepath.Join(t.TempDir(), "kvit.db"), merchants...)
+	},
 	"postgres": func(t *testing.T, merchants ...string) store.Store {
-		return openPostgres(t, postgres(t).at(""), merchants...)
+		return open(t, postgres(t).at(""), merchants...)
 	},
 }
 
 // onEach runs a test on every engine.
 func onEach(t *testing.T, merchants []string, test func(t *testing.T, s store.Store)) {
 	t.Helper()
-	for engine, open := range engines {
+	for engine, openOn := range engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			test(t, open(t, merchants...))
+			test(t, openOn(t, merchants...))
 		})
 	}
 }
