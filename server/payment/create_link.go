@@ -83,9 +83,14 @@ func (s *Service) CreateLink(ctx context.Context, caller Caller, in CreateLink) 
 	if created.Order != nil {
 		created.Link.Details = created.Order.Details
 	}
-	if created.Link.ID != "" {
-		created.Link.URL = s.address(created.Link.KeyID, created.Link.ID)
+	if in.ValidateOnly && created.Link.ID == c.linkID { // It was never made.
+		created.Link.ID = ""
+		if created.Order != nil {
+			created.Order.LinkID = ""
+		}
+		return created, false, nil
 	}
+	created.Link.URL = s.address(created.Link.KeyID, created.Link.ID)
 	return created, replayed, nil
 }
 
