@@ -1,0 +1,121 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/kvitpay/kvit/gen/kvit/v1/kvitv1connect"
+	"github.com/kvitpay/kvit/server/fault"
+	"github.com/kvitpay/kvit/server/telemetry"
+)
+
+// door is what all requests pass through: it opens a [call], and closes it with one log line and one count.
+type door struct {
+	metrics *telemetry.RPCMetrics
+	log     *slog.Logger
+	now     func() time.Time
+	errors  *connect.ErrorWriter
+}
+
+func newDoor(needs Needs) *door {
+	return &door{metrics: needs.Metrics.RPC, log: needs.Logger, now: needs.Now, errors: connect.NewErrorWriter()}
+}
+
+// public mounts what bots, CRMs and load balancers need.
+func (d *door) public(payments http.Handler, ready readiness, noReflection bool) http.Handler {
+	mux := http.NewServeMux()
+	d.mount(mux, kvitv1connect.PaymentServiceName, payments)
+	mountHealth(mux, ready)
+	mountProbes(mux, ready)
+	if !noReflection {
+		mountReflection(mux)
+	}
+	return mux
+}
+
+// admin mounts what operators need.
+func (d *door) admin(accesses http.Handler, ready readiness, metrics *telemetry.Metrics) http.Handler {
+	mux := http.NewServeMux()
+	d.mount(mux, kvitv1connect.AccessServiceName, accesses)
+	mountProbes(mux, ready)
+	mux.Handle("GET /metrics", metrics.Handler())
+	mountProfiles(mux)
+	return mux
+}
+
+// mount mounts the procedures of one service, and an answer with a reason where there is none.
+func (d *door) mount(mux *http.ServeMux, service string, next http.Handler) {
+	prefix := "/" + service + "/"
+	for procedure := range procedures {
+		if strings.HasPrefix(procedure, prefix) {
+			mux.Handle(procedure, d.wrap(shortName(procedure), next))
+		}
+	}
+	mux.Handle("/", d.wrap(methodUnknown, http.HandlerFunc(d.noMethod)))
+}
+
+// methodUnknown is the method of requests that name none of ours.
+const methodUnknown = "unknown"
+
+// shortName is how logs and metrics name a procedure: "PaymentService/CreatePaymentLink".
+func shortName(procedure string) string {
+	return procedure[strings.LastIndexByte(procedure, '.')+1:]
+}
+
+// noStore keeps answers out of caches: orders change, and links are secrets.
+var noStore = []string{"no-store"}
+
+func (d *door) wrap(method string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := d.now()
+		d.metrics.Began()
+		ctx, event := telemetry.WithEvent(r.Context())
+		c := &call{ResponseWriter: w, event: event}
+		r = r.WithContext(context.WithValue(ctx, callKey{}, c))
+		w.Header()["Cache-Control"] = noStore
+		defer func() {
+			if thrown := recover(); thrown != nil {
+				d.recovered(c, r, thrown)
+			}
+			took, code := d.now().Sub(began), c.answeredCode(r.Context())
+			d.metrics.Ended(method, code, took)
+			c.log(r.Context(), d.log, method, code, r, took)
+		}()
+		next.ServeHTTP(c, r)
+	})
+}
+
+// recovered answers for a panic that no interceptor saw.
+func (d *door) recovered(c *call, r *http.Request, thrown any) {
+	err := c.fail(r.Context(), panicked(thrown))
+	if c.status == 0 {
+		_ = d.errors.Write(c, r, err) // The client may be gone.
+	}
+}
+
+// noMethod answers where nothing is mounted.
+func (d *door) noMethod(w http.ResponseWriter, r *http.Request) {
+	if !d.errors.IsSupported(r) || r.Method != http.MethodPost {
+		callOf(r.Context()).code = connect.CodeUnimplemented.String()
+		http.NotFound(w, r)
+		return
+	}
+	err := callOf(r.Context()).fail(r.Context(), fault.New(fault.NotFound, fault.ReasonMethodNotFound,
+		"There is no such method on this port."))
+	_ = d.errors.Write(w, r, err) // The client may be gone.
+}
+
+// panicked is the fault of a panic, with its stack for the log.
+func panicked(thrown any) error {
+	if thrown == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this.
+		return context.Canceled
+	}
+	return fmt.Errorf("panic: %v\n%s", thrown, debug.Stack())
+}

@@ -1,0 +1,236 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+
+	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
+	"github.com/kvitpay/kvit/gen/kvit/v1/kvitv1connect"
+	"github.com/kvitpay/kvit/server/payment"
+	"github.com/kvitpay/kvit/server/stream"
+	"github.com/kvitpay/kvit/server/telemetry"
+)
+
+// paymentService answers for PaymentService.
+type paymentService struct {
+	payment  Payment
+	hub      *stream.Hub[*event]
+	metrics  *telemetry.StreamMetrics
+	now      func() time.Time
+	streams  StreamOptions
+	stopping context.Context //nolint:containedctx // It ends with the server, not with a call.
+}
+
+// StreamOptions are the times of a stream (S3). Zero means the default.
+type StreamOptions struct {
+	// Heartbeat is how long a stream may be silent: 15 s.
+	Heartbeat time.Duration
+	// Rotate is how long a stream lives at least, and RotateSpread how much longer at most, so that
+	// streams that were opened together do not end together: 9 min and 2 min.
+	Rotate, RotateSpread time.Duration
+}
+
+func (o StreamOptions) orDefaults() StreamOptions {
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = 15 * time.Second
+	}
+	if o.Rotate <= 0 {
+		o.Rotate = 9 * time.Minute
+		o.RotateSpread = 2 * time.Minute
+	}
+	return o
+}
+
+const (
+	// batchMax is how many events one message carries at most.
+	batchMax = 256
+	// firstWithin is how soon the first message comes where events are waiting that the filter may hold back.
+	firstWithin = time.Second
+	// stuckMax is how long after its end a stream is kept whose client does not read.
+	stuckMax = time.Minute
+)
+
+// Why a stream ended, for the metrics.
+const (
+	endedRotate   = "rotate"
+	endedShutdown = "shutdown"
+	endedReset    = "reset"
+	endedGone     = "gone"
+	endedFailed   = "failed"
+)
+
+// streamOptions are those of streaming procedures: events are not compressed, because each of thousands
+// of subscribers would pay for it alone.
+func streamOptions(spec connect.Spec) []connect.HandlerOption {
+	if spec.Procedure != kvitv1connect.PaymentServiceStreamOrderEventsProcedure {
+		return nil
+	}
+	return []connect.HandlerOption{connect.WithCompressMinBytes(math.MaxInt32)}
+}
+
+// StreamOrderEvents implements kvitv1connect.PaymentServiceHandler (S1 to S3).
+func (s *paymentService) StreamOrderEvents(
+	ctx context.Context, request *kvitv1.StreamOrderEventsRequest, out *connect.ServerStream[kvitv1.StreamOrderEventsResponse],
+) error {
+	who := caller(ctx)
+	from := begin(request.GetCursor(), request.GetFrom())
+	place, reset, err := s.payment.OpenJournal(ctx, who, from)
+	if err != nil {
+		return err
+	}
+	if reset != "" {
+		return out.Send(resetResponse(reset))
+	}
+	head := place
+	if !from.Now {
+		if head, err = s.payment.Head(ctx, who.Merchant); err != nil {
+			return err
+		}
+	}
+	w := &watch{
+		reader:  reader{journal: s.payment, who: who, filter: newFilter(request.GetOrderIds(), request.GetTypes())},
+		service: s, out: out, ends: s.now().Add(s.lifetime()),
+	}
+	w.stand(place)
+	s.metrics.Opened()
+	reason, err := w.run(ctx, head.Position > place.Position)
+	s.metrics.Ended(reason)
+	callOf(ctx).note(slog.String("ended", reason), slog.Int("events", w.sent), slog.Uint64("scanned_to", w.position))
+	return err
+}
+
+// lifetime is when this stream rotates.
+func (s *paymentService) lifetime() time.Duration {
+	if s.streams.RotateSpread <= 0 {
+		return s.streams.Rotate
+	}
+	return s.streams.Rotate + rand.N(s.streams.RotateSpread) //nolint:gosec // No secret.
+}
+
+// watch is one open stream: a reader, and the clock that says when to be heard.
+type watch struct {
+	reader
+
+	service *paymentService
+	out     *connect.ServerStream[kvitv1.StreamOrderEventsResponse]
+	// ends is when the stream rotates, heard when something was last sent.
+	ends, heard time.Time
+	sent        int
+	// wait ends at the next heartbeat, with the stream, or with the server.
+	wait    context.Context //nolint:containedctx // It is made anew for each heartbeat, not for each event.
+	release func()
+}
+
+// run sends until the stream ends, and says why it did.
+func (w *watch) run(ctx context.Context, waiting bool) (string, error) {
+	w.subscriber = w.service.hub.Subscribe(w.who.Merchant)
+	defer w.subscriber.Close()
+	defer w.limit(ctx)()
+	if !waiting {
+		if err := w.heartbeat(kvitv1.ClosingReason_CLOSING_REASON_UNSPECIFIED); err != nil {
+			return endedGone, err
+		}
+	}
+	w.setAlarm(ctx)
+	defer func() { w.release() }()
+	for {
+		items, reset, err := w.next(ctx, w.wait, batchMax)
+		if reset != "" {
+			return endedReset, w.out.Send(resetResponse(reset))
+		}
+		if len(items) > 0 {
+			if err := w.send(items); err != nil {
+				return endedGone, err
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return endedGone, ctx.Err()
+		case w.wait.Err() != nil:
+			if reason, err := w.alarmed(ctx); reason != "" {
+				return reason, err
+			}
+		case errors.Is(err, stream.ErrClosed):
+			return endedShutdown, w.heartbeat(kvitv1.ClosingReason_CLOSING_REASON_SHUTDOWN)
+		case err != nil:
+			return endedFailed, err
+		}
+	}
+}
+
+// alarmed does what is due when the wait has ended, and says why the stream ends if it does.
+func (w *watch) alarmed(ctx context.Context) (string, error) {
+	now := w.service.now()
+	switch {
+	case w.service.stopping.Err() != nil:
+		return endedShutdown, w.heartbeat(kvitv1.ClosingReason_CLOSING_REASON_SHUTDOWN)
+	case !now.Before(w.ends):
+		return endedRotate, w.heartbeat(kvitv1.ClosingReason_CLOSING_REASON_ROTATE)
+	case now.Sub(w.heard) >= w.service.streams.Heartbeat:
+		if err := w.heartbeat(kvitv1.ClosingReason_CLOSING_REASON_UNSPECIFIED); err != nil {
+			return endedGone, err
+		}
+	}
+	w.setAlarm(ctx)
+	return "", nil
+}
+
+// setAlarm makes the wait until the next heartbeat or the stream's end.
+func (w *watch) setAlarm(ctx context.Context) {
+	if w.release != nil {
+		w.release()
+	}
+	at := w.heard.Add(w.service.streams.Heartbeat)
+	if w.heard.IsZero() {
+		at = w.service.now().Add(firstWithin)
+	}
+	if at.After(w.ends) {
+		at = w.ends
+	}
+	wait, cancel := context.WithDeadline(ctx, at)
+	unhook := context.AfterFunc(w.service.stopping, cancel)
+	w.wait, w.release = wait, func() { unhook(); cancel() }
+}
+
+// limit gives up on a client that does not read long after the stream's end. It returns what lifts the
+// limit again, because a connection of HTTP/1.1 lives on.
+func (w *watch) limit(ctx context.Context) func() {
+	control := http.NewResponseController(callOf(ctx))
+	if control.SetWriteDeadline(w.ends.Add(stuckMax)) != nil {
+		return func() {}
+	}
+	return func() { _ = control.SetWriteDeadline(time.Time{}) } // The connection may be gone.
+}
+
+// send sends events in one message, and so with one flush.
+func (w *watch) send(items []stream.Item[*event]) error {
+	w.heard = w.service.now()
+	err := w.out.Send(&kvitv1.StreamOrderEventsResponse{Content: &kvitv1.StreamOrderEventsResponse_Events{
+		Events: &kvitv1.OrderEventBatch{Events: messagesOf(items), ScannedTo: w.position},
+	}})
+	if err != nil {
+		return err
+	}
+	w.sent += len(items)
+	w.service.metrics.Delivered(len(items))
+	w.service.metrics.Delayed(w.heard.Sub(items[len(items)-1].Value.message.GetOccurredAt().AsTime()))
+	return nil
+}
+
+func (w *watch) heartbeat(closing kvitv1.ClosingReason) error {
+	w.heard = w.service.now()
+	return w.out.Send(&kvitv1.StreamOrderEventsResponse{Content: &kvitv1.StreamOrderEventsResponse_Heartbeat{
+		Heartbeat: &kvitv1.StreamHeartbeat{Cursor: w.cursor, Closing: closing},
+	}})
+}
+
+func resetResponse(reason payment.ResetReason) *kvitv1.StreamOrderEventsResponse {
+	return &kvitv1.StreamOrderEventsResponse{Content: &kvitv1.StreamOrderEventsResponse_Reset_{Reset_: resetMessage(reason)}}
+}
