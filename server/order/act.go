@@ -54,7 +54,7 @@ func NewAct(now time.Time, actor Actor, ids IDs) Act {
 }
 
 // idText is unpadded base32hex in lower case: it sorts like the bytes.
-var idText = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
+var idText = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding) //nolint:gochecknoglobals // A table.
 
 // ID returns the id with this prefix and number: "lnk_06c8...". Numbers differ within a command.
 func (s IDs) ID(prefix string, number int) string {

@@ -31,7 +31,7 @@ func (o *Order) Apply(act Act, evidence Evidence, policy Policy) error {
 	if !known || a == nil {
 		return broken("evidence %q about the attempt %q has no place in order %s", evidence.Fact, evidence.AttemptID, o.ID)
 	}
-	ev := evidence.tidy(act.Now, a.Account)
+	ev := tidy(evidence, act.Now, a.Account)
 	if !o.readable(ev) {
 		return o.quarantine(act, ev)
 	}
@@ -83,7 +83,12 @@ func (o *Order) applyAuthorized(act Act, ev *Evidence, _ Policy) error {
 	if kind != "" {
 		return o.hold(act, kind, p, ev.AmountMinor)
 	}
-	if x := o.openExceptionOf(p.ID); x != nil { // The hold grew to what was asked for.
+	return o.authorize(act, p)
+}
+
+// authorize makes a hold the one that AUTHORIZED is about. What was odd about it has grown right.
+func (o *Order) authorize(act Act, p *Payment) error {
+	if x := o.openExceptionOf(p.ID); x != nil {
 		if err := o.resolve(act, x.ID, ResolvedDismissed); err != nil {
 			return err
 		}

@@ -1,6 +1,9 @@
 package order
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // AttemptState is where an attempt stands (O6).
 type AttemptState string
@@ -39,14 +42,7 @@ func (a *Attempt) Live() bool { return a.State != AttemptSucceeded && a.State !=
 
 func (a *Attempt) deadline() time.Time { return a.SessionUntil.Add(a.Grace) }
 
-func (a *Attempt) saw(fact Fact) bool {
-	for _, f := range a.Seen {
-		if f == fact {
-			return true
-		}
-	}
-	return false
-}
+func (a *Attempt) saw(fact Fact) bool { return slices.Contains(a.Seen, fact) }
 
 // AttemptFacts are the facts of attempt entries. attempt.started has all but Failure and Proof.
 type AttemptFacts struct {

@@ -116,9 +116,9 @@ func TestStartAttempt_O7_AnotherAccountIsToldUntilWhen(t *testing.T) {
 	s := newScript(t)
 	s.start("liqpay")
 	_, _, err := s.o.StartAttempt(s.act(), order.AttemptSpec{ID: "a9", Account: "ipay", SessionUntil: s.now.Add(time.Hour)})
-	refusal := s.refused(err, fault.ReasonAttemptInProgress)
+	s.refused(err, fault.ReasonAttemptInProgress)
 	want := s.now.Add(15*time.Minute + grace).Format(time.RFC3339)
-	if got := refusal.Metadata(); got["until"] != want || got["account"] != "liqpay" {
+	if got := fault.As(err).Metadata(); got["until"] != want || got["account"] != "liqpay" {
 		t.Errorf("told %v, want until %s", got, want)
 	}
 }

@@ -62,7 +62,7 @@ type Change struct {
 	// To is the state that the order enters; empty where the state stays.
 	To State `json:"to,omitempty"`
 
-	Order     *OrderFacts     `json:"facts,omitempty"`
+	Order     *OfferFacts     `json:"facts,omitempty"`
 	Link      *LinkFacts      `json:"link,omitempty"`
 	Attempt   *AttemptFacts   `json:"attempt,omitempty"`
 	Evidence  *Evidence       `json:"evidence,omitempty"`
@@ -71,8 +71,8 @@ type Change struct {
 	Exception *ExceptionFacts `json:"exception,omitempty"`
 }
 
-// OrderFacts are the facts of order.created and order.reopened (the latter: link and times only).
-type OrderFacts struct {
+// OfferFacts are the facts of order.created and order.reopened (the latter: link and times only).
+type OfferFacts struct {
 	LinkID      string    `json:"link_id"`
 	Kind        Kind      `json:"kind,omitempty"`
 	AmountMinor int64     `json:"amount,omitempty"`

@@ -66,7 +66,7 @@ type Evidence struct {
 
 // tidy returns the evidence in the form in which it is kept: instants in UTC and microseconds, as
 // rows keep them (O3), and an account other than the attempt's own as a payee that differs (M4).
-func (ev Evidence) tidy(now time.Time, account string) *Evidence {
+func tidy(ev Evidence, now time.Time, account string) *Evidence {
 	if ev.ReceivedAt.IsZero() {
 		ev.ReceivedAt = now
 	}

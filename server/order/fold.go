@@ -222,10 +222,15 @@ func (o *Order) foldEvidence(e *Entry) error {
 	if f == nil {
 		return nil
 	}
+	return o.foldSums(e, a, f)
+}
+
+// foldSums keeps a payment's sums after evidence, and what they say of its attempt.
+func (o *Order) foldSums(e *Entry, a *Attempt, f *PaymentFacts) error {
 	p := o.payment(f.ID)
 	if p == nil {
 		o.Payments = append(o.Payments, Payment{
-			ID: f.ID, Account: f.Account, PSPPaymentID: f.PSPPaymentID, AttemptID: f.AttemptID, Currency: f.Currency,
+			ID: f.ID, Account: f.Account, AttemptID: f.AttemptID, Currency: f.Currency,
 		})
 		p = &o.Payments[len(o.Payments)-1]
 	}
@@ -235,9 +240,9 @@ func (o *Order) foldEvidence(e *Entry) error {
 	p.PSPPaymentID = f.PSPPaymentID
 	p.Authorized, p.Captured, p.ChargedBack = f.Authorized, f.Captured, f.ChargedBack
 	switch {
-	case p.Captured > 0 && ev.Fact == FactSucceeded && a.State != AttemptSucceeded:
+	case p.Captured > 0 && e.Change.Evidence.Fact == FactSucceeded && a.State != AttemptSucceeded:
 		a.State, a.PaymentID = AttemptSucceeded, p.ID
-	case p.Captured == 0 && p.Authorized > 0 && a.State != AttemptSucceeded && a.State != AttemptOver:
+	case p.onHold() && a.State != AttemptSucceeded && a.State != AttemptOver:
 		a.State, a.PaymentID = AttemptAuthorized, p.ID
 	}
 	return nil

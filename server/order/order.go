@@ -208,7 +208,7 @@ func Create(act Act, spec Spec) (*Order, error) {
 	o := &Order{Merchant: spec.Merchant, ID: spec.ID}
 	details, customer := spec.Details, spec.Terms.Customer // Copies, so that the rest of spec stays off the heap.
 	err := o.record(act, OrderCreated, Change{
-		To: Pending, Order: &OrderFacts{
+		To: Pending, Order: &OfferFacts{
 			LinkID: spec.LinkID, Kind: spec.Terms.Kind, AmountMinor: spec.Terms.Amount.Minor(),
 			Currency: spec.Terms.Amount.Currency().Code(), Capture: spec.Terms.Capture,
 			ItemsHash: spec.Terms.ItemsHash, Live: spec.Live, Locale: spec.Locale,
@@ -240,7 +240,7 @@ func (o *Order) Offer(act Act, spec Spec) (reopened bool, err error) {
 		}
 	}
 	return true, o.record(act, OrderReopened, Change{
-		To: Pending, Order: &OrderFacts{
+		To: Pending, Order: &OfferFacts{
 			LinkID: spec.LinkID, OfferUntil: instant(spec.OfferUntil), AcceptUntil: instant(spec.AcceptUntil),
 		},
 	}, nil)

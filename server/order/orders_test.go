@@ -45,7 +45,8 @@ func TestOffer_O1_NamesEveryDifference(t *testing.T) {
 			t.Parallel()
 			s := newScript(t)
 			_, err := s.o.Offer(s.act(), spec(s, func(spec *order.Spec) { row.change(&spec.Terms) }))
-			refusal := s.refused(err, fault.ReasonOrderIDConflict)
+			s.refused(err, fault.ReasonOrderIDConflict)
+			refusal := fault.As(err)
 			if got := refusal.Metadata()["changed_fields"]; got != row.want || refusal.Kind() != fault.Conflict {
 				t.Errorf("changed fields are %q (%s), want %q", got, refusal.Kind(), row.want)
 			}

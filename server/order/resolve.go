@@ -24,7 +24,7 @@ func (o *Order) ResolveException(act Act, id string, decision Decision) error {
 	p := o.payment(x.PaymentID)
 	money := x.Kind.HoldsMoney() && p != nil && p.Captured > 0
 	switch {
-	case decision == DecideAccept && money && p.Reserved == 0 && o.SettledBy == "" && p.Currency == o.Currency().Code() && x.Kind != WrongMerchant:
+	case decision == DecideAccept && money && o.acceptable(x, p):
 		return o.settle(act, p)
 	case decision == DecideRefund && money:
 		if p.Refundable() <= 0 {
@@ -35,4 +35,10 @@ func (o *Order) ResolveException(act Act, id string, decision Decision) error {
 		return o.resolve(act, x.ID, ResolvedDismissed)
 	}
 	return o.refuse(act.Now, "The exception cannot be resolved in this way.")
+}
+
+// acceptable reports whether a payment may settle the order by a person's word: it is in our currency
+// and on our account, the order needs one, and no refund of it is under way.
+func (o *Order) acceptable(x *Exception, p *Payment) bool {
+	return o.SettledBy == "" && p.Reserved == 0 && p.Currency == o.Currency().Code() && x.Kind != WrongMerchant
 }

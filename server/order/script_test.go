@@ -174,12 +174,11 @@ func (s *script) resolve(how order.Decision) {
 }
 
 // refused asserts that a decision refused with this reason and wrote nothing.
-func (s *script) refused(err error, reason fault.Reason) *fault.Error {
+func (s *script) refused(err error, reason fault.Reason) {
 	s.t.Helper()
 	if !fault.Is(err, reason) {
 		s.t.Fatalf("got %v, want %s", err, reason)
 	}
-	return fault.As(err)
 }
 
 func (s *script) last() order.Type {

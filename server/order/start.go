@@ -21,7 +21,7 @@ type AttemptSpec struct {
 func (o *Order) StartAttempt(act Act, spec AttemptSpec) (attempt Attempt, joined bool, err error) {
 	switch o.StateAt(act.Now) {
 	case Pending, Failed, Processing:
-	default:
+	case Authorized, Paid, Expired, Cancelled, Review, PartiallyRefunded, Refunded, ChargedBack:
 		return Attempt{}, false, o.refuse(act.Now, "The order is not offered for payment.")
 	}
 	if !act.Now.Before(o.OfferUntil) {

@@ -31,7 +31,7 @@ func (o *Order) CancelVoided(act Act, evidence Evidence) error {
 	if a == nil || evidence.Fact != FactVoided {
 		return broken("order %s was not voided by %q", o.ID, evidence.Fact)
 	}
-	ev := evidence.tidy(act.Now, a.Account)
+	ev := tidy(evidence, act.Now, a.Account)
 	if why := o.contradiction(ev); why != "" {
 		return o.contradict(act, ev, why)
 	}

@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,12 +75,12 @@ func (w *world) decide(name string, decision func(o *order.Order, act order.Act)
 }
 
 func (w *world) story() string {
-	text := ""
+	var text strings.Builder
 	for i := range w.history {
 		e := &w.history[i]
-		text += fmt.Sprintf("%3d %s %-26s -> %s\n", e.Version, e.At.Format(time.TimeOnly), e.Type, e.Change.To)
+		fmt.Fprintf(&text, "%3d %s %-26s -> %s\n", e.Version, e.At.Format(time.TimeOnly), e.Type, e.Change.To)
 	}
-	return text
+	return text.String()
 }
 
 // check asserts what must hold after every step.
