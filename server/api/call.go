@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -171,13 +172,11 @@ func (c *call) noteFault(level slog.Level) {
 func protocolOf(r *http.Request) string {
 	kind := r.Header.Get("Content-Type")
 	switch {
-	case hasPrefix(kind, "application/grpc-web"):
+	case strings.HasPrefix(kind, "application/grpc-web"):
 		return connect.ProtocolGRPCWeb
-	case hasPrefix(kind, "application/grpc"):
+	case strings.HasPrefix(kind, "application/grpc"):
 		return connect.ProtocolGRPC
 	default:
 		return connect.ProtocolConnect
 	}
 }
-
-func hasPrefix(text, prefix string) bool { return len(text) >= len(prefix) && text[:len(prefix)] == prefix }

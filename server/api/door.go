@@ -78,23 +78,24 @@ func (d *door) wrap(method string, next http.Handler) http.Handler {
 		d.metrics.Began()
 		ctx, event := telemetry.WithEvent(r.Context())
 		c := &call{ResponseWriter: w, event: event}
-		r = r.WithContext(context.WithValue(ctx, callKey{}, c))
+		ctx = context.WithValue(ctx, callKey{}, c)
+		r = r.WithContext(ctx)
 		w.Header()["Cache-Control"] = noStore
 		defer func() {
 			if thrown := recover(); thrown != nil {
-				d.recovered(c, r, thrown)
+				d.recovered(ctx, c, r, thrown)
 			}
-			took, code := d.now().Sub(began), c.answeredCode(r.Context())
+			took, code := d.now().Sub(began), c.answeredCode(ctx)
 			d.metrics.Ended(method, code, took)
-			c.log(r.Context(), d.log, method, code, r, took)
+			c.log(ctx, d.log, method, code, r, took)
 		}()
 		next.ServeHTTP(c, r)
 	})
 }
 
 // recovered answers for a panic that no interceptor saw.
-func (d *door) recovered(c *call, r *http.Request, thrown any) {
-	err := c.fail(r.Context(), panicked(thrown))
+func (d *door) recovered(ctx context.Context, c *call, r *http.Request, thrown any) {
+	err := c.fail(ctx, panicked(thrown))
 	if c.status == 0 {
 		_ = d.errors.Write(c, r, err) // The client may be gone.
 	}

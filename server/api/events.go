@@ -4,8 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
 	"github.com/kvitpay/kvit/server/payment"
 	"github.com/kvitpay/kvit/server/store"
@@ -13,7 +11,14 @@ import (
 )
 
 // event is one order event, made once per process and shared by everyone who gets it. It never changes.
-type event struct{ message *kvitv1.OrderEvent }
+type event struct {
+	message *kvitv1.OrderEvent
+	// wire is the event as OrderEventBatch has it.
+	wire []byte
+}
+
+// messageSize is about what an event's message takes beside its wire, in bytes.
+const messageSize = 1 << 10
 
 // source reads journals for the hub.
 type source struct{ journal Journal }
@@ -34,7 +39,10 @@ func itemsOf(events []payment.Event) []stream.Item[*event] {
 	items := make([]stream.Item[*event], len(events))
 	for i := range events {
 		message := eventMessage(&events[i])
-		items[i] = stream.Item[*event]{Position: events[i].Position, Value: &event{message}, Size: proto.Size(message)}
+		wire := appendEvent(nil, message)
+		items[i] = stream.Item[*event]{
+			Position: events[i].Position, Value: &event{message, wire}, Size: len(wire) + messageSize,
+		}
 	}
 	return items
 }
@@ -163,7 +171,9 @@ func (r *reader) page(ctx context.Context, limit int) ([]stream.Item[*event], er
 	return itemsOf(events), nil
 }
 
-func (r *reader) stand(place payment.Place) { r.position, r.cursor = place.Position, place.Cursor.String() }
+func (r *reader) stand(place payment.Place) {
+	r.position, r.cursor = place.Position, place.Cursor.String()
+}
 
 func messagesOf(items []stream.Item[*event]) []*kvitv1.OrderEvent {
 	messages := make([]*kvitv1.OrderEvent, len(items))

@@ -56,7 +56,7 @@ func (s *paymentService) await(ctx context.Context, r *reader, span time.Duratio
 	}
 	wait, cancel := context.WithTimeout(ctx, span)
 	defer cancel()
-	defer context.AfterFunc(s.stopping, cancel)()
+	defer context.AfterFunc(s.stopping, cancel)() //nolint:contextcheck // The server's end ends the wait too.
 	r.subscriber = s.hub.Subscribe(r.who.Merchant)
 	defer r.subscriber.Close()
 	for {

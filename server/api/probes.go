@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // Its handlers are mounted on the admin port only; the default mux is not served.
+	"net/http/pprof"
 	"time"
 
 	"connectrpc.com/connect"

@@ -66,13 +66,13 @@ const (
 	endedFailed   = "failed"
 )
 
-// streamOptions are those of streaming procedures: events are not compressed, because each of thousands
-// of subscribers would pay for it alone.
+// streamOptions are those of the streaming procedure: events are encoded once for all, and not
+// compressed, because each of thousands of subscribers would pay for it alone.
 func streamOptions(spec connect.Spec) []connect.HandlerOption {
 	if spec.Procedure != kvitv1connect.PaymentServiceStreamOrderEventsProcedure {
 		return nil
 	}
-	return []connect.HandlerOption{connect.WithCompressMinBytes(math.MaxInt32)}
+	return []connect.HandlerOption{connect.WithCompressMinBytes(math.MaxInt32), connect.WithCodec(frameCodec{})}
 }
 
 // StreamOrderEvents implements kvitv1connect.PaymentServiceHandler (S1 to S3).
@@ -96,7 +96,7 @@ func (s *paymentService) StreamOrderEvents(
 	}
 	w := &watch{
 		reader:  reader{journal: s.payment, who: who, filter: newFilter(request.GetOrderIds(), request.GetTypes())},
-		service: s, out: out, ends: s.now().Add(s.lifetime()),
+		service: s, out: out, ends: s.now().Add(s.lifetime()), binary: knowsFrames(ctx),
 	}
 	w.stand(place)
 	s.metrics.Opened()
@@ -120,6 +120,9 @@ type watch struct {
 
 	service *paymentService
 	out     *connect.ServerStream[kvitv1.StreamOrderEventsResponse]
+	// binary is set where the client gets frames as they are; the frame is used again and again.
+	binary bool
+	frame  frame
 	// ends is when the stream rotates, heard when something was last sent.
 	ends, heard time.Time
 	sent        int
@@ -195,7 +198,7 @@ func (w *watch) setAlarm(ctx context.Context) {
 		at = w.ends
 	}
 	wait, cancel := context.WithDeadline(ctx, at)
-	unhook := context.AfterFunc(w.service.stopping, cancel)
+	unhook := context.AfterFunc(w.service.stopping, cancel) //nolint:contextcheck // The server's end ends the wait too.
 	w.wait, w.release = wait, func() { unhook(); cancel() }
 }
 
@@ -212,9 +215,14 @@ func (w *watch) limit(ctx context.Context) func() {
 // send sends events in one message, and so with one flush.
 func (w *watch) send(items []stream.Item[*event]) error {
 	w.heard = w.service.now()
-	err := w.out.Send(&kvitv1.StreamOrderEventsResponse{Content: &kvitv1.StreamOrderEventsResponse_Events{
-		Events: &kvitv1.OrderEventBatch{Events: messagesOf(items), ScannedTo: w.position},
-	}})
+	w.frame = frame{items: items, scannedTo: w.position}
+	var err error
+	if w.binary {
+		err = w.out.Conn().Send(&w.frame)
+	} else {
+		err = w.out.Send(w.frame.message())
+	}
+	w.frame.items = nil // An idle stream keeps no events alive.
 	if err != nil {
 		return err
 	}
