@@ -3,6 +3,7 @@ package writer_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -103,11 +104,18 @@ func BenchmarkCreate(b *testing.B) {
 				for i := range names {
 					names[i] = name("shop", i)
 				}
-				s := open(b, postgres(b).at(""), names...)
-				cmds := make([]writer.Command, b.N+1)
+				db := postgres(b)
+				s := open(b, db.at(""), names...)
+				cmds := make([]writer.Command, 2000+b.N+1)
 				for i := range cmds {
 					cmds[i], _ = create(b, names[i%merchants], name("order", i), name("key", i), 100)
 				}
+				// Statements are planned for tables that hold something.
+				for warm := range slices.Chunk(cmds[:2000], 200) {
+					writer.RunBatch(b.Context(), s, warm)
+				}
+				db.exec(b, "ANALYZE links, orders, records, entries, texts, heads")
+				cmds = cmds[2000:]
 				run(b, s, callers, func(ctx context.Context, w *writer.Writer, _, i int) error { return w.Do(ctx, cmds[i]) })
 			})
 		}

@@ -29,29 +29,29 @@ type database struct {
 	name  string
 }
 
-func postgres(t testing.TB) *database {
-	t.Helper()
+func postgres(tb testing.TB) *database {
+	tb.Helper()
 	text := os.Getenv("KVIT_TEST_POSTGRES_URL")
 	if text == "" {
 		if os.Getenv("CI") == "true" {
-			t.Fatal("KVIT_TEST_POSTGRES_URL is not set")
+			tb.Fatal("KVIT_TEST_POSTGRES_URL is not set")
 		}
-		t.Skip("KVIT_TEST_POSTGRES_URL is not set")
+		tb.Skip("KVIT_TEST_POSTGRES_URL is not set")
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	random := make([]byte, 8)
 	if _, err := rand.Read(random); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	db := &database{url: u, name: "writer_" + hex.EncodeToString(random)}
-	db.admin = db.connect(t)
-	db.exec(t, "CREATE SCHEMA "+db.name)
-	t.Cleanup(func() {
-		if _, err := db.admin.Exec(context.Background(), "DROP SCHEMA "+db.name+" CASCADE"); err != nil {
-			t.Errorf("drop the test's schema: %v", err)
+	db.admin = db.connect(tb)
+	db.exec(tb, "CREATE SCHEMA "+db.name)
+	tb.Cleanup(func() {
+		if _, err := db.admin.Exec(context.WithoutCancel(tb.Context()), "DROP SCHEMA "+db.name+" CASCADE"); err != nil {
+			tb.Errorf("drop the test's schema: %v", err)
 		}
 	})
 	return db
@@ -71,20 +71,20 @@ func (db *database) at(host string) string {
 }
 
 // connect opens a session beside the store.
-func (db *database) connect(t testing.TB) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), db.at(""))
+func (db *database) connect(tb testing.TB) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), db.at(""))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	tb.Cleanup(func() { _ = conn.Close(context.WithoutCancel(tb.Context())) })
 	return conn
 }
 
-func (db *database) exec(t testing.TB, statement string, args ...any) {
-	t.Helper()
-	if _, err := db.admin.Exec(t.Context(), statement, args...); err != nil {
-		t.Fatal(err)
+func (db *database) exec(tb testing.TB, statement string, args ...any) {
+	tb.Helper()
+	if _, err := db.admin.Exec(tb.Context(), statement, args...); err != nil {
+		tb.Fatal(err)
 	}
 }
 

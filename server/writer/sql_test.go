@@ -18,53 +18,46 @@ import (
 )
 
 // open opens a store and makes the journals of these merchants.
-func open(t testing.TB, url string, merchants ...string) store.Store {
-	t.Helper()
+func open(tb testing.TB, url string, merchants ...string) store.Store {
+	tb.Helper()
 	text, err := seal.Generate("k1", bytes.NewReader(bytes.Repeat([]byte{7}, 32)))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	keys, err := seal.Parse(text)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	s, err := sqlstore.Open(t.Context(), sqlstore.Settings{
+	s, err := sqlstore.Open(tb.Context(), sqlstore.Settings{
 		URL: url, Sealer: keys, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
-	if err := s.EnsureMerchants(t.Context(), merchants); err != nil {
-		t.Fatal(err)
+	tb.Cleanup(func() { _ = s.Close() })
+	if err := s.EnsureMerchants(tb.Context(), merchants); err != nil {
+		tb.Fatal(err)
 	}
 	return s
 }
 
-// engines opens a store on each engine.
-var engines = map[string]func(t *testing.T, merchants ...string) store.Store{
-	"sqlite": func(t *testing.T, merchants ...string) store.Store {
-		return open(t, filepath.Join(t.TempDir(), "kvit.db"), merchants...)
-	},
-	"postgres": func(t *testing.T, merchants ...string) store.Store {
-		return open(t, postgres(t).at(""), merchants...)
-	},
-}
-
-// onEach runs a test on every engine.
+// onEach runs a test on a store of each engine.
 func onEach(t *testing.T, merchants []string, test func(t *testing.T, s store.Store)) {
 	t.Helper()
-	for engine, openOn := range engines {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			test(t, openOn(t, merchants...))
-		})
-	}
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, open(t, filepath.Join(t.TempDir(), "kvit.db"), merchants...))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, open(t, postgres(t).at(""), merchants...))
+	})
 }
 
 func TestStores_APoisonousCommandFailsAlone(t *testing.T) {
 	t.Parallel()
 	onEach(t, []string{"shop", "other"}, func(t *testing.T, s store.Store) {
+		t.Helper()
 		var cmds []writer.Command
 		for i := range 6 {
 			cmd, _ := create(t, []string{"shop", "other"}[i%2], name("order", i), name("key", i), 100)
@@ -101,6 +94,7 @@ func TestStores_J2_ManyCallersLeaveGapFreeJournals(t *testing.T) {
 	t.Parallel()
 	merchants := []string{"a", "b", "c"}
 	onEach(t, merchants, func(t *testing.T, s store.Store) {
+		t.Helper()
 		w := start(t, s, writer.Options{})
 		var running sync.WaitGroup
 		for caller := range 24 {
