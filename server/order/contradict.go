@@ -1,10 +1,15 @@
 package order
 
-import "math"
+import (
+	"math"
+
+	"github.com/kvitpay/kvit/server/money"
+)
 
 // Why evidence is not taken at its word. The texts stand in the journal, in exceptions.
 const (
 	broughtMoney  = "of an attempt that brought money"
+	otherAttempt  = "of a payment that came by another attempt"
 	otherPayee    = "of another merchant account"
 	otherCurrency = "in another currency than before"
 	reversed      = "of a payment whose chargeback was reversed"
@@ -22,11 +27,20 @@ func (ev *Evidence) aboutMoney() bool {
 	return false
 }
 
-// readable reports whether the amount of evidence about money is one: more than nothing, and small
-// enough for every sum of the order (M3).
+// arrives reports whether the fact says that money came, and did not go.
+func (ev *Evidence) arrives() bool { return ev.Fact == FactAuthorized || ev.Fact == FactSucceeded }
+
+// readable reports whether evidence can be kept as a payment's: a name and a currency that a row can
+// hold, and an amount that is more than nothing and small enough for every sum of the order (M3).
 func (o *Order) readable(ev *Evidence) bool {
+	if ev.PSPPaymentID != storable(ev.PSPPaymentID) {
+		return false
+	}
 	if !ev.aboutMoney() {
 		return true
+	}
+	if _, err := money.CurrencyOf(ev.Currency); err != nil && ev.arrives() {
+		return false
 	}
 	if ev.Fact != FactAuthorized || ev.Currency != o.Currency().Code() {
 		return ev.AmountMinor > 0
@@ -38,26 +52,39 @@ func (o *Order) readable(ev *Evidence) bool {
 	return ev.AmountMinor > 0 && ev.AmountMinor <= math.MaxInt64-others
 }
 
-// quarantine keeps evidence whose amount cannot be used, and lets a person look (C5).
+// quarantine keeps evidence whose name, amount or currency cannot be used, and lets a person look (C5).
 func (o *Order) quarantine(act Act, ev *Evidence) error {
-	return o.puzzle(act, ev, Unreadable, "with an amount that cannot be used")
+	return o.puzzle(act, ev, Unreadable, "with a name, amount or currency that cannot be used")
 }
 
 // contradiction says why evidence cannot be true beside what is known (M4), or "".
 func (o *Order) contradiction(ev *Evidence) string {
 	p := o.paymentOf(ev)
-	arrives := ev.Fact == FactAuthorized || ev.Fact == FactSucceeded
 	switch {
-	case p == nil && ev.PayeeDiffers && !arrives:
+	case o.ofAnotherAttempt(ev):
+		return otherAttempt
+	case p == nil && ev.PayeeDiffers && !ev.arrives():
 		return otherPayee
 	case p == nil:
 		return "" // New money is judged where it is applied.
 	case ev.PayeeDiffers && !o.wrongMerchant(p.ID) && (ev.Fact != FactSucceeded || p.Captured > 0):
 		return otherPayee
-	case ev.aboutMoney() && ev.Currency != p.Currency && (arrives || ev.Currency != ""):
+	case ev.aboutMoney() && ev.Currency != p.Currency && (ev.arrives() || ev.Currency != ""):
 		return otherCurrency
 	}
 	return ""
+}
+
+// ofAnotherAttempt reports whether the PSP's payment is known from another attempt: the same money
+// is never two payments (O8).
+func (o *Order) ofAnotherAttempt(ev *Evidence) bool {
+	for i := range o.Payments {
+		p := &o.Payments[i]
+		if ev.PSPPaymentID != "" && p.PSPPaymentID == ev.PSPPaymentID && p.Account == ev.Account && p.AttemptID != ev.AttemptID {
+			return true
+		}
+	}
+	return false
 }
 
 // wrongMerchant reports whether the payment was found to be another merchant's.

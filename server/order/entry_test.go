@@ -21,16 +21,17 @@ func vector(t *testing.T) []order.Entry {
 	link, _ := createBoth(t)
 	s := newScript(t)
 	s.policy = order.Policy{order.Overpaid: order.Return}
+	p1 := payment("p1")
 	a := s.start("liqpay")
 	s.wait(1500 * time.Millisecond)
-	s.hear(order.FactDeclined, a, func(ev *order.Evidence) { ev.Failure, ev.RawID = "insufficient funds <&>", "raw_1" }, closes)
+	s.hear(order.FactDeclined, a, func(ev *order.Evidence) { ev.Failure, ev.RawID = "insufficient funds <&>", "raw_1" }, closes, p1)
 	b := s.start("liqpay")
-	s.hear(order.FactAuthorized, b)
-	s.hear(order.FactSucceeded, b, amount(12_000), paidExactly(s.now.Add(-time.Microsecond)))
+	s.hear(order.FactAuthorized, b, p1)
+	s.hear(order.FactSucceeded, b, p1, amount(12_000), paidExactly(s.now.Add(-time.Microsecond)))
 	s.must(s.o.FailRefund(s.act(), s.o.Refunds[0].ID, "no"))
 	s.resolve(order.DecideAccept)
-	s.hear(order.FactRefunded, b, amount(1))
-	s.hear(order.FactChargedBack, b, amount(1))
+	s.hear(order.FactRefunded, b, p1, amount(1))
+	s.hear(order.FactChargedBack, b, p1, amount(1))
 	return append([]order.Entry{link.Entries()[0]}, s.o.Entries()...)
 }
 

@@ -1,6 +1,9 @@
 package order
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Source is where a fact came from. A screenshot, a browser's return or a tap in a chat is none.
 type Source string
@@ -75,8 +78,14 @@ func tidy(ev Evidence, now time.Time, account string) *Evidence {
 		at := instant(*ev.PaidAt)
 		ev.PaidAt = &at
 	}
+	ev.Failure, ev.Currency = storable(ev.Failure), storable(ev.Currency)
 	ev.PayeeDiffers = ev.PayeeDiffers || ev.Account != account
 	return &ev
+}
+
+// storable is text without what no row of text can hold.
+func storable(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")
 }
 
 // instant is a time as rows and entries keep it.

@@ -215,14 +215,23 @@ func (o *Order) foldEvidence(e *Entry) error {
 		return broken("entry %s is about the unknown attempt %s", e.ID, ev.AttemptID)
 	}
 	f := e.Change.Payment
-	believed := !ev.PayeeDiffers || f != nil
-	if believed && !a.saw(ev.Fact) {
+	if o.believed(ev, f) && !a.saw(ev.Fact) {
 		a.Seen = append(a.Seen, ev.Fact)
 	}
 	if f == nil {
 		return nil
 	}
 	return o.foldSums(e, a, f)
+}
+
+// believed reports whether evidence counts as seen of its attempt. News of another merchant's account
+// does only where the payment is known to be that merchant's.
+func (o *Order) believed(ev *Evidence, f *PaymentFacts) bool {
+	if !ev.PayeeDiffers || f != nil {
+		return true
+	}
+	p := o.paymentOf(ev)
+	return p != nil && o.wrongMerchant(p.ID)
 }
 
 // foldSums keeps a payment's sums after evidence, and what they say of its attempt.

@@ -122,7 +122,6 @@ func TestApply_M4_ComparesFourThings(t *testing.T) {
 		"amount, less":     {amount(full - 1), order.Underpaid},
 		"amount, more":     {amount(full + 1), order.Overpaid},
 		"currency":         {currency("UAH"), order.WrongCurrency},
-		"no currency":      {currency(""), order.WrongCurrency},
 		"merchant account": {otherPayee, order.WrongMerchant},
 		"another account":  {account("ipay"), order.WrongMerchant},
 	} {
@@ -133,6 +132,40 @@ func TestApply_M4_ComparesFourThings(t *testing.T) {
 			s.open(row.want)
 			s.state(order.Review)
 		})
+	}
+}
+
+// What no row can hold must not stop the callback from being kept (C1).
+func TestApply_C5_WhatCannotBeKeptIsQuarantined(t *testing.T) {
+	t.Parallel()
+	for name, bend := range map[string]change{
+		"no currency": currency(""), "a currency that is none": currency("dram"),
+		"a name with a NUL": payment("p\x00"), "a name in no encoding": payment("p\xff"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScript(t)
+			s.hear(order.FactSucceeded, s.start("liqpay"), bend)
+			s.open(order.Unreadable)
+			if len(s.o.Payments) != 0 {
+				t.Errorf("it became the payment %+v", s.o.Payments[0])
+			}
+		})
+	}
+}
+
+// The same money is never two payments: a PSP's id that was seen with another attempt is a contradiction.
+func TestApply_O8_OnePaymentOfTwoAttempts(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	a := s.start("liqpay")
+	s.must(s.o.Bury(s.act(), a, order.DeadByOperator))
+	s.hear(order.FactSucceeded, s.start("liqpay"), payment("p1"))
+	s.hear(order.FactSucceeded, a, payment("p1"))
+	s.open(order.Conflicting)
+	s.state(order.Paid)
+	if len(s.o.Payments) != 1 {
+		t.Errorf("%d payments", len(s.o.Payments))
 	}
 }
 

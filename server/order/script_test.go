@@ -80,7 +80,7 @@ func paidExactly(at time.Time) change {
 
 func (s *script) evidence(fact order.Fact, attempt string, changes ...change) order.Evidence {
 	ev := order.Evidence{
-		Source: order.FromCallback, Fact: fact, Account: "liqpay", AttemptID: attempt, PSPPaymentID: "p1",
+		Source: order.FromCallback, Fact: fact, Account: "liqpay", AttemptID: attempt, PSPPaymentID: "p1 of " + attempt,
 		AmountMinor: full, Currency: "AMD", ReceivedAt: s.now,
 	}
 	if a := s.o.Attempt(attempt); a != nil {

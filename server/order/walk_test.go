@@ -160,13 +160,19 @@ func (w *world) checkReplay(fail func(string, ...any)) {
 }
 
 func (w *world) checkMoney(fail func(string, ...any)) {
-	waits := false
+	waits, names := false, map[string]bool{}
 	for i := range w.o.Payments {
 		p := &w.o.Payments[i]
 		if p.Reserved < 0 || p.Refunded < 0 || p.Reserved+p.Refunded > p.Captured {
 			fail("payment %+v refunds more than it captured (R1)", *p)
 		}
 		held, returned := 0, false
+		if name := p.Account + p.PSPPaymentID; p.PSPPaymentID != "" {
+			if names[name] {
+				fail("the same money is two payments: %+v (O8)", *p)
+			}
+			names[name] = true
+		}
 		for j := range w.o.Exceptions {
 			x := &w.o.Exceptions[j]
 			if x.PaymentID != p.ID || !x.Kind.HoldsMoney() {
@@ -206,7 +212,7 @@ func (w *world) evidence() order.Evidence {
 		Fact:         rapid.SampledFrom(order.Facts()).Draw(t, "fact"),
 		Account:      a.Account,
 		AttemptID:    a.ID,
-		PSPPaymentID: a.ID + rapid.SampledFrom([]string{"p1", "p1", "p1", "p2"}).Draw(t, "psp payment"),
+		PSPPaymentID: rapid.SampledFrom([]string{a.ID + "p1", a.ID + "p1", a.ID + "p1", a.ID + "p2", "p3"}).Draw(t, "psp payment"),
 		AmountMinor:  rapid.SampledFrom([]int64{10_000, 10_000, 10_000, 10_000, 4_000, 4_000, 12_000, 0}).Draw(t, "amount"),
 		Currency:     rapid.SampledFrom([]string{"AMD", "AMD", "AMD", "AMD", "UAH"}).Draw(t, "currency"),
 		PayeeDiffers: rapid.IntRange(0, 9).Draw(t, "payee") == 0,
