@@ -1,0 +1,151 @@
+package app_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kvitpay/kvit/server/app"
+	"github.com/kvitpay/kvit/server/config"
+)
+
+// boot starts an App in this process with these settings beside free ports and a data directory of its own.
+func boot(t *testing.T, env ...string) *app.App {
+	t.Helper()
+	settings, err := config.Load(config.Source{
+		Environ: append([]string{
+			"KVIT_LISTEN=" + freeAddress(t), "KVIT_ADMIN_LISTEN=" + freeAddress(t), "KVIT_DATA_DIR=" + t.TempDir(),
+		}, env...),
+		ReadFile: os.ReadFile, Cores: 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	house, err := app.New(t.Context(), settings, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- house.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("the server stopped with %v", err)
+		}
+	})
+	return house
+}
+
+// Each command that a first start prints works when it is pasted, in its order.
+func TestBanner_EveryPrintedCommandWorks(t *testing.T) {
+	t.Parallel()
+	house := boot(t)
+	var banner bytes.Buffer
+	if err := house.Banner(&banner); err != nil {
+		t.Fatal(err)
+	}
+	session := ""
+	for _, try := range house.Tries() {
+		if !strings.Contains(banner.String(), try.Command) {
+			t.Errorf("%q is not printed", try.What)
+		}
+		switch {
+		case strings.HasPrefix(try.Command, "export "):
+			session = try.Command + "\n"
+		case strings.Contains(try.Command, "order watch"):
+			watchUntil(t, session+try.Command, "order.created")
+		default:
+			if out := shell(t, session+try.Command); !strings.Contains(out, "lesson-1") {
+				t.Errorf("%s does not speak of the order:\n%s", try.What, out)
+			}
+		}
+	}
+}
+
+func shell(t *testing.T, script string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash", "-ec", script)
+	cmd.Dir = "../.."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("%s\n%v\n%s%s", script, err, out, stderr.String())
+	}
+	return string(out)
+}
+
+// watchUntil runs a script that runs until Ctrl-C, and presses it when a line with the text has come.
+func watchUntil(t *testing.T, script, text string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash", "-ec", script)
+	cmd.Dir = "../.."
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	patience := time.AfterFunc(time.Minute, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer patience.Stop()
+	found := false
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if !found && strings.Contains(lines.Text(), text) {
+			found = true
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
+		}
+	}
+	_ = cmd.Wait() // Ctrl-C is an exit code of its own.
+	if !found {
+		t.Errorf("nothing with %q was printed by\n%s", text, script)
+	}
+}
+
+func TestNew_A2_KeysThatDoNotFitAreRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	open := func(keys string) error {
+		settings, err := config.Load(config.Source{
+			Environ: []string{
+				"KVIT_LISTEN=" + freeAddress(t), "KVIT_ADMIN_LISTEN=" + freeAddress(t), "KVIT_DATA_DIR=" + dir,
+				"KVIT_KEYS=env:SOME_KEYS", "SOME_KEYS=" + keys,
+			},
+			ReadFile: os.ReadFile, Cores: 1,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		house, err := app.New(t.Context(), settings, io.Discard)
+		if err != nil {
+			return err
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		return house.Run(ctx)
+	}
+	first := fmt.Sprintf("first %s", strings.Repeat("A", 42)+"E")
+	if err := open(first); err != nil {
+		t.Fatalf("the first start: %v", err)
+	}
+	if err := open("second " + strings.Repeat("B", 42) + "E\n" + first); err != nil {
+		t.Fatalf("a key was put first, and the server does not start: %v", err)
+	}
+	if err := open("first " + strings.Repeat("C", 42) + "E\nsecond " + strings.Repeat("B", 42) + "E"); err == nil {
+		t.Fatal("another key under the same name is accepted")
+	}
+	if err := open(first); err == nil {
+		t.Fatal("a ring that lacks a key of the database is accepted")
+	}
+}
