@@ -37,7 +37,7 @@ CREATE TABLE links (
 ) STRICT;
 -- An address leads to one link in the whole installation (L1).
 CREATE UNIQUE INDEX links_token ON links (token_hash);
-CREATE INDEX links_listed ON links (merchant, created_at, link_id);
+CREATE INDEX links_listed ON links (merchant, created_at);
 
 CREATE TABLE orders (
     merchant text NOT NULL,
@@ -65,10 +65,10 @@ CREATE TABLE orders (
     settled_by text NOT NULL,
     PRIMARY KEY (merchant, order_id)
 ) STRICT;
-CREATE INDEX orders_listed ON orders (merchant, created_at, order_id);
-CREATE INDEX orders_of_customer ON orders (merchant, customer_id, created_at, order_id) WHERE customer_id IS NOT NULL;
-CREATE INDEX orders_of_viber ON orders (merchant, viber_user_id, created_at, order_id) WHERE viber_user_id IS NOT NULL;
-CREATE INDEX orders_of_fixed_link ON orders (merchant, link_id, created_at, order_id) WHERE kind = 'FIXED';
+CREATE INDEX orders_listed ON orders (merchant, created_at);
+CREATE INDEX orders_of_customer ON orders (merchant, customer_id, created_at) WHERE customer_id IS NOT NULL;
+CREATE INDEX orders_of_viber ON orders (merchant, viber_user_id, created_at) WHERE viber_user_id IS NOT NULL;
+CREATE INDEX orders_of_fixed_link ON orders (merchant, link_id, created_at) WHERE kind = 'FIXED';
 -- What the sweeper looks through (E1).
 CREATE INDEX orders_offered ON orders (offer_until) WHERE state IN ('PENDING', 'FAILED');
 

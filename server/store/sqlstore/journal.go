@@ -18,8 +18,14 @@ const (
 	readEntries = `SELECT position, bytes, hash FROM entries
 WHERE merchant = $1 AND position > $2 ORDER BY position LIMIT $3`
 
-	readEntriesOfOrder = `SELECT position, bytes, hash FROM entries
+	readEntriesOfOrderOnPostgres = `SELECT e.position, e.bytes, e.hash FROM entries e
+WHERE ` + ofOrderOnPostgres + ` = $1 || '/' || $2 ORDER BY e.position`
+
+	readEntriesOfOrderOnSQLite = `SELECT position, bytes, hash FROM entries
 WHERE merchant = $1 AND order_id = $2 ORDER BY position`
+
+	// ofOrderOnPostgres is what entries_of_order indexes.
+	ofOrderOnPostgres = `e.merchant || '/' || e.order_id`
 
 	readHead = `SELECT merchant, position, hash FROM heads WHERE merchant = $1`
 
@@ -55,7 +61,7 @@ func (r *reads) Entries(ctx context.Context, merchant string, after uint64, limi
 
 // OrderEntries implements store.Journal.
 func (r *reads) OrderEntries(ctx context.Context, key store.OrderKey) ([]store.StoredEntry, error) {
-	return r.entries(ctx, readEntriesOfOrder, key.Merchant, key.ID)
+	return r.entries(ctx, r.pick(readEntriesOfOrderOnPostgres, readEntriesOfOrderOnSQLite), key.Merchant, key.ID)
 }
 
 // Filtered implements store.Journal. Without order ids it goes through the journal window by window.
@@ -75,7 +81,7 @@ func (r *reads) Filtered(
 			end = min(to, after+windowMax)
 		}
 		q := r.filtered(merchant, filter, after, end, limit-len(found))
-		some, err := r.entries(ctx, q.text.String(), q.args...)
+		some, err := r.entries(ctx, q.text.String(), r.unplanned(q.args)...)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -91,28 +97,27 @@ func (r *reads) Filtered(
 // filtered is the statement for one window.
 func (r *reads) filtered(merchant string, filter store.EntryFilter, after, to uint64, limit int) *query {
 	q := &query{}
-	conditions := func() {
-		q.add(" e.merchant = " + q.arg(merchant))
+	window := func() {
 		q.add(" AND e.position > " + q.arg(int64(after))) //nolint:gosec // No further than the head, which is an int64.
 		q.add(" AND e.position <= " + q.arg(int64(to)))   //nolint:gosec // No further than the head, which is an int64.
 		q.types(filter.Types)
+		q.add(" ORDER BY e.position LIMIT " + q.arg(limit))
 	}
 	switch {
 	case len(filter.OrderIDs) == 0:
-		q.add(`SELECT e.position, e.bytes, e.hash FROM entries e WHERE`)
-		conditions()
-		q.add(` ORDER BY e.position`)
-	case r.dialect == onPostgres: // Each order by its own index range.
+		q.add(`SELECT e.position, e.bytes, e.hash FROM entries e WHERE e.merchant = ` + q.arg(merchant))
+		window()
+	case r.dialect == onPostgres: // Each order by its own range of the index.
 		q.add(`SELECT m.position, m.bytes, m.hash FROM unnest(` + q.arg(filter.OrderIDs) + `::text[]) AS k(order_id)
-CROSS JOIN LATERAL (SELECT e.position, e.bytes, e.hash FROM entries e WHERE`)
-		conditions()
-		q.add(` AND e.order_id = k.order_id ORDER BY e.position LIMIT ` + q.arg(limit) + `) m ORDER BY m.position`)
+CROSS JOIN LATERAL (SELECT e.position, e.bytes, e.hash FROM entries e
+	WHERE ` + ofOrderOnPostgres + ` = ` + q.arg(merchant) + ` || '/' || k.order_id`)
+		window()
+		q.add(`) m ORDER BY m.position LIMIT ` + q.arg(limit))
 	default:
-		q.add(`SELECT e.position, e.bytes, e.hash FROM entries e INDEXED BY entries_of_order WHERE`)
-		conditions()
-		q.add(` AND e.order_id IS NOT NULL AND e.order_id ` + r.anyOf(q, filter.OrderIDs) + ` ORDER BY e.position`)
+		q.add(`SELECT e.position, e.bytes, e.hash FROM entries e INDEXED BY entries_of_order WHERE e.merchant = ` + q.arg(merchant) +
+			` AND e.order_id IS NOT NULL AND e.order_id ` + r.anyOf(q, filter.OrderIDs))
+		window()
 	}
-	q.add(` LIMIT ` + q.arg(limit))
 	return q
 }
 

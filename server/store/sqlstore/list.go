@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/store"
 )
@@ -73,6 +75,11 @@ func in[V ~string](q *query, expression string, values []V) {
 	q.add(" AND " + expression + " IN (" + strings.Join(places, ", ") + ")")
 }
 
+// listed keeps to the index of lists, which is out of the reach of lookups by key on PostgreSQL.
+func (r *reads) listed(q *query, table string) {
+	q.add(r.pick(" AND "+table+".created_at > '-infinity'", ""))
+}
+
 // page adds the place after which rows are wanted, their order and how many.
 func (q *query) page(table, id string, page store.Page) {
 	created, named := table+".created_at", table+"."+id
@@ -92,9 +99,24 @@ WHERE`)
 	return q
 }
 
+// entriesOf is the condition on e for the entries of one order.
+func (r *reads) entriesOf(q *query, merchant, orderID string) string {
+	m, o := q.arg(merchant), q.arg(orderID)
+	return r.pick(ofOrderOnPostgres+" = "+m+" || '/' || "+o, "e.merchant = "+m+" AND e.order_id = "+o)
+}
+
+// unplanned are the arguments of a statement that is planned anew each time, on PostgreSQL, for the
+// size that the tables have and the values that are asked for: lists are many statements, rarely run.
+func (r *reads) unplanned(args []any) []any {
+	if r.dialect == onSQLite {
+		return args
+	}
+	return append([]any{pgx.QueryExecModeCacheDescribe}, args...)
+}
+
 func (r *reads) orders(ctx context.Context, q *query) ([]store.OrderRead, error) {
 	var rows []*readRow
-	if err := r.db.SelectContext(ctx, &rows, q.text.String(), q.args...); err != nil {
+	if err := r.db.SelectContext(ctx, &rows, q.text.String(), r.unplanned(q.args)...); err != nil {
 		return nil, beforeCommit("list orders", err)
 	}
 	out := make([]store.OrderRead, len(rows))
@@ -117,6 +139,7 @@ func (r *reads) ListOrders(ctx context.Context, merchant string, filter store.Or
 			return nil, err
 		}
 	}
+	r.listed(q, "o")
 	in(q, fmt.Sprintf(shownOrderState, q.now), filter.States)
 	where(q, "o.customer_id", "=", filter.CustomerID)
 	where(q, "o.viber_user_id", "=", filter.ViberUserID)
@@ -156,9 +179,9 @@ func (r *reads) ListLinks(ctx context.Context, merchant string, filter store.Lin
 	q.add(`SELECT ` + linkColumns + `, t.sealed AS sealed, ` + q.now + ` AS now
 FROM links l LEFT JOIN texts t ON t.merchant = l.merchant AND t.entry_id = l.details_id
 WHERE l.merchant = ` + q.arg(merchant))
+	r.listed(q, "l")
 	if filter.OrderID != "" { // The journal of the order knows its links, of which a reopened one has several.
-		q.add(` AND l.link_id IN (SELECT e.link_id FROM entries e WHERE e.merchant = ` + q.arg(merchant) +
-			` AND e.order_id = ` + q.arg(filter.OrderID) + ` AND e.type = 'link.created')`)
+		q.add(` AND l.link_id IN (SELECT e.link_id FROM entries e WHERE ` + r.entriesOf(q, merchant, filter.OrderID) + ` AND e.type = 'link.created')`)
 	}
 	where(q, "l.kind", "=", string(filter.Kind))
 	in(q, fmt.Sprintf(shownLinkState, q.now), filter.States)
@@ -166,7 +189,7 @@ WHERE l.merchant = ` + q.arg(merchant))
 	q.whereTime("l.created_at", "<", filter.CreatedBefore)
 	q.page("l", "link_id", page)
 	var rows []*linkReadRow
-	if err := r.db.SelectContext(ctx, &rows, q.text.String(), q.args...); err != nil {
+	if err := r.db.SelectContext(ctx, &rows, q.text.String(), r.unplanned(q.args)...); err != nil {
 		return nil, beforeCommit("list links", err)
 	}
 	return r.linkReads(ctx, merchant, rows)

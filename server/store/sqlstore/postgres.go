@@ -16,15 +16,14 @@ import (
 )
 
 // session are the settings of every connection. The times bound how long a server that froze can hold
-// a merchant's head. The rest keeps plans independent of statistics: every statement of ours finds
-// rows by an index, whatever the size of a table was when the statement was prepared.
+// a merchant's head. The rest keeps plans independent of statistics: every statement of ours finds its
+// rows by an index, whatever the size of a table was when the plan was made.
 var session = map[string]string{
 	"idle_in_transaction_session_timeout": "5s",
 	"lock_timeout":                        "2s",
 	"statement_timeout":                   "5s",
 	"timezone":                            "UTC",
 	"default_transaction_isolation":       "read committed",
-	"plan_cache_mode":                     "force_generic_plan",
 	"enable_seqscan":                      "off",
 	"enable_hashjoin":                     "off",
 	"enable_mergejoin":                    "off",
@@ -54,7 +53,9 @@ func openPostgres(ctx context.Context, settings Settings) (*postgres, error) {
 	}
 	writers := max(settings.Pool/2, 1)
 	readers := max(settings.Pool-writers, 1)
-	s := &postgres{write: stdlib.OpenDB(*config)}
+	writing := config.Copy()
+	writing.RuntimeParams["plan_cache_mode"] = "force_generic_plan" // Made once per connection.
+	s := &postgres{write: stdlib.OpenDB(*writing)}
 	s.write.SetMaxOpenConns(writers)
 	s.write.SetMaxIdleConns(writers)
 	read := stdlib.OpenDB(*config)
