@@ -3,7 +3,10 @@ package fault_test
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +52,33 @@ func TestReasons_EachIsUpperSnakeAndExplained(t *testing.T) {
 		if len(meaning) < 10 {
 			t.Errorf("%s is not explained", reason)
 		}
+	}
+}
+
+// The list of reasons is part of the documented API.
+func TestReasons_AreThoseOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(page), "<!-- reasons:")
+	if !found {
+		t.Fatal("docs/api.md has no table of reasons")
+	}
+	rows := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| (.+) \\|$").FindAllStringSubmatch(table, -1)
+	documented := map[fault.Reason]string{}
+	for _, row := range rows {
+		documented[fault.Reason(row[1])] = row[2]
+	}
+	if !maps.Equal(documented, fault.Reasons()) {
+		for reason, meaning := range fault.Reasons() {
+			if documented[reason] != meaning {
+				t.Errorf("docs/api.md says %q of %s, not %q", documented[reason], reason, meaning)
+			}
+			delete(documented, reason)
+		}
+		t.Errorf("docs/api.md has beside them: %v", documented)
 	}
 }
 
