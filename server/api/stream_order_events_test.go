@@ -1,0 +1,350 @@
+package api_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"connectrpc.com/connect"
+
+	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
+)
+
+// watcher is an open stream.
+type watcher struct {
+	*connect.ServerStreamForClient[kvitv1.StreamOrderEventsResponse]
+	t     testing.TB
+	leave func()
+}
+
+func (h *house) watch(t testing.TB, request *kvitv1.StreamOrderEventsRequest, opts ...connect.ClientOption) *watcher {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	stream, err := h.client(opts...).StreamOrderEvents(ctx, request)
+	must(t, err)
+	w := &watcher{stream, t, func() { cancel(); _ = stream.Close() }}
+	t.Cleanup(w.leave)
+	return w
+}
+
+// next is the next message.
+func (w *watcher) next() *kvitv1.StreamOrderEventsResponse {
+	w.t.Helper()
+	if !w.Receive() {
+		w.t.Fatalf("the stream ended: %v", w.Err())
+	}
+	return w.Msg()
+}
+
+// heartbeat is the next message, which must be a heartbeat.
+func (w *watcher) heartbeat() *kvitv1.StreamHeartbeat {
+	w.t.Helper()
+	message := w.next()
+	if message.GetHeartbeat() == nil {
+		w.t.Fatalf("got %v, want a heartbeat", message)
+	}
+	return message.GetHeartbeat()
+}
+
+// events is the next message, which must bring events.
+func (w *watcher) events() *kvitv1.OrderEventBatch {
+	w.t.Helper()
+	message := w.next()
+	if message.GetEvents() == nil {
+		w.t.Fatalf("got %v, want events", message)
+	}
+	return message.GetEvents()
+}
+
+// upTo gathers events until one has this position.
+func (w *watcher) upTo(position uint64) []*kvitv1.OrderEvent {
+	w.t.Helper()
+	var events []*kvitv1.OrderEvent
+	for {
+		message := w.next()
+		events = append(events, message.GetEvents().GetEvents()...)
+		if message.GetEvents().GetScannedTo() >= position {
+			return events
+		}
+	}
+}
+
+// end expects the stream to end cleanly.
+func (w *watcher) end() {
+	w.t.Helper()
+	if w.Receive() || w.Err() != nil {
+		w.t.Fatalf("the stream goes on with %v (%v), want a clean end", w.Msg(), w.Err())
+	}
+}
+
+func gapFree(t testing.TB, events []*kvitv1.OrderEvent, first uint64) {
+	t.Helper()
+	for i, e := range events {
+		if want := first + uint64(i); e.GetPosition() != want {
+			t.Fatalf("event %d has position %d, want %d", i, e.GetPosition(), want)
+		}
+	}
+}
+
+var (
+	fromBeginning = &kvitv1.StreamOrderEventsRequest{Start: &kvitv1.StreamOrderEventsRequest_From{From: kvitv1.StreamFrom_STREAM_FROM_BEGINNING}}
+	fromNow       = &kvitv1.StreamOrderEventsRequest{Start: &kvitv1.StreamOrderEventsRequest_From{From: kvitv1.StreamFrom_STREAM_FROM_NOW}}
+)
+
+func fromCursor(cursor string) *kvitv1.StreamOrderEventsRequest {
+	return &kvitv1.StreamOrderEventsRequest{Start: &kvitv1.StreamOrderEventsRequest_Cursor{Cursor: cursor}}
+}
+
+func TestStreamOrderEvents_S1_BringsWhatIsThereAndWhatComes(t *testing.T) {
+	t.Parallel()
+	for name, opts := range protocols() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			h.create(t, "A-1")
+			w := h.watch(t, fromBeginning, opts...)
+			events := w.upTo(2)
+			gapFree(t, events, 1)
+			h.create(t, "A-2")
+			events = append(events, w.upTo(4)...)
+			gapFree(t, events, 1)
+			e := events[3]
+			if e.GetType() != "order.created" || e.GetOrderId() != "A-2" || e.GetOrder().GetAmount().GetMinorUnits() != 125000 {
+				t.Errorf("got %v", e)
+			}
+			if e.GetOrder().GetCustomer() != nil || e.GetOrder().GetCreatedAt() != nil {
+				t.Errorf("an event shows what may be erased: %v", e.GetOrder())
+			}
+		})
+	}
+}
+
+func TestStreamOrderEvents_S1_ResumesAfterACursor(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.create(t, "A-1")
+	h.create(t, "A-2")
+	w := h.watch(t, fromBeginning)
+	cursor := w.upTo(4)[1].GetCursor()
+	w.leave()
+	h.create(t, "A-3")
+	gapFree(t, h.watch(t, fromCursor(cursor)).upTo(6), 3)
+}
+
+// A stream is heard at once, and then every 15 s, so that its client always has a cursor.
+func TestStreamOrderEvents_S3_Heartbeats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		opened := time.Now()
+		w := h.watch(t, fromNow)
+		first := w.heartbeat()
+		if took := time.Since(opened); took > 0 {
+			t.Errorf("the first heartbeat came after %v, want at once", took)
+		}
+		w.heartbeat()
+		if took := time.Since(opened); took != 15*time.Second {
+			t.Errorf("the second heartbeat came after %v, want 15s", took)
+		}
+		h.create(t, "A-1")
+		gapFree(t, w.upTo(2), 1)
+		heard := time.Now()
+		beat := w.heartbeat()
+		if took := time.Since(heard); took != 15*time.Second {
+			t.Errorf("a heartbeat came %v after events, want 15s", took)
+		}
+		if beat.GetCursor() == first.GetCursor() || beat.GetClosing() != kvitv1.ClosingReason_CLOSING_REASON_UNSPECIFIED {
+			t.Errorf("got %v after events", beat)
+		}
+		w.leave()
+		synctest.Wait()
+	})
+}
+
+// A stream ends after about 10 minutes, with a cursor from which nothing is missing.
+func TestStreamOrderEvents_S3_Rotates(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		opened := time.Now()
+		w := h.watch(t, fromNow)
+		var last *kvitv1.StreamHeartbeat
+		for last.GetClosing() == kvitv1.ClosingReason_CLOSING_REASON_UNSPECIFIED {
+			last = w.heartbeat()
+		}
+		if last.GetClosing() != kvitv1.ClosingReason_CLOSING_REASON_ROTATE {
+			t.Errorf("the stream ends with %v, want ROTATE", last)
+		}
+		if age := time.Since(opened); age < 9*time.Minute || age > 11*time.Minute {
+			t.Errorf("the stream ended after %v", age)
+		}
+		w.end()
+		h.create(t, "A-1")
+		gapFree(t, h.watch(t, fromCursor(last.GetCursor())).upTo(2), 1)
+	})
+}
+
+func TestStreamOrderEvents_S3_EndsWithTheServer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		w := h.watch(t, fromNow)
+		cursor := w.heartbeat().GetCursor()
+		h.api.EndStreams()
+		last := w.heartbeat()
+		if last.GetClosing() != kvitv1.ClosingReason_CLOSING_REASON_SHUTDOWN || last.GetCursor() != cursor {
+			t.Errorf("the stream ends with %v, want SHUTDOWN and cursor %s", last, cursor)
+		}
+		w.end()
+	})
+}
+
+// A client that leaves ends its stream at once: nothing of it stays in the server.
+func TestStreamOrderEvents_S2_EndsWithItsClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		w := h.watch(t, fromNow)
+		w.heartbeat()
+		w.leave()
+		left := time.Now()
+		for !contains(h.logs.String(), `"ended":"gone"`) {
+			synctest.Wait()
+			if time.Since(left) > 0 {
+				t.Fatal("the stream goes on without its client")
+			}
+		}
+	})
+}
+
+func TestStreamOrderEvents_Filters(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.create(t, "A-1") // 1 link.created, 2 order.created
+		h.create(t, "A-2") // 3, 4
+		filtered := func(ids, types []string) *watcher {
+			return h.watch(t, &kvitv1.StreamOrderEventsRequest{
+				Start: fromBeginning.GetStart(), OrderIds: ids, Types: types,
+			})
+		}
+		positions := func(w *watcher, upTo uint64) string {
+			var list []uint64
+			for _, e := range w.upTo(upTo) {
+				list = append(list, e.GetPosition())
+			}
+			return fmt.Sprint(list)
+		}
+		byOrder := filtered([]string{"A-2"}, nil)
+		byType := filtered(nil, []string{"order.created"})
+		byPrefix := filtered([]string{"A-1", "A-3"}, []string{"link.*", "order.paid"})
+		if got := positions(byOrder, 4); got != "[3 4]" {
+			t.Errorf("by order: %s", got)
+		}
+		if got := positions(byType, 4); got != "[2 4]" {
+			t.Errorf("by type: %s", got)
+		}
+		if got := positions(byPrefix, 1); got != "[1]" {
+			t.Errorf("by prefix: %s", got)
+		}
+		h.create(t, "A-3") // 5, 6
+		if got := positions(byType, 6); got != "[6]" {
+			t.Errorf("by type on the tail: %s", got)
+		}
+		batch := byPrefix.events()
+		if len(batch.GetEvents()) != 1 || batch.GetEvents()[0].GetPosition() != 5 {
+			t.Errorf("by prefix on the tail: %v", batch)
+		}
+		// What passed nobody moves the cursor all the same (J2).
+		h.create(t, "A-4") // 7, 8
+		synctest.Wait()
+		cursor := byOrder.heartbeat().GetCursor()
+		rest := h.watch(t, fromCursor(cursor))
+		rest.heartbeat()
+		h.create(t, "A-5")
+		gapFree(t, rest.upTo(10), 9)
+	})
+}
+
+// A filtered stream that finds nothing in a long journal is heard soon all the same.
+func TestStreamOrderEvents_S1_FirstMessageComesAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.create(t, "A-1")
+		opened := time.Now()
+		w := h.watch(t, &kvitv1.StreamOrderEventsRequest{Start: fromBeginning.GetStart(), OrderIds: []string{"B-1"}})
+		w.heartbeat()
+		if took := time.Since(opened); took > time.Second {
+			t.Errorf("the first message came after %v", took)
+		}
+	})
+}
+
+func TestStreamOrderEvents_J6_ResetsWhatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.create(t, "A-1")
+	elsewhere := newHouse(t)
+	elsewhere.create(t, "B-1")
+	elsewhere.create(t, "B-2")
+	events := elsewhere.watch(t, fromBeginning).upTo(4)
+	for _, c := range []struct {
+		cursor string
+		want   kvitv1.ResetReason
+	}{
+		{events[1].GetCursor(), kvitv1.ResetReason_RESET_REASON_OTHER_HISTORY},
+		{events[3].GetCursor(), kvitv1.ResetReason_RESET_REASON_AHEAD_OF_JOURNAL},
+	} {
+		w := h.watch(t, fromCursor(c.cursor))
+		reset := w.next().GetReset_()
+		if reset.GetReason() != c.want {
+			t.Errorf("got %v, want %v", reset, c.want)
+		}
+		w.end()
+		gapFree(t, h.watch(t, fromCursor(reset.GetOldestCursor())).upTo(2), 1)
+	}
+}
+
+func TestStreamOrderEvents_J6_RefusesWhatIsNoCursor(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	w := h.watch(t, fromCursor("nonsense"))
+	if w.Receive() {
+		t.Fatalf("got %v", w.Msg())
+	}
+	oneErrorInfo(t, w.Err(), "CURSOR_INVALID")
+}
+
+// Everybody gets every event once and in order, however many write at the same time.
+func TestStreamOrderEvents_J2_NoGapsWith100Writers(t *testing.T) {
+	t.Parallel()
+	const writers, readers, last = 100, 5, 200
+	h := newHouse(t)
+	var watching, writing sync.WaitGroup
+	for i := range readers {
+		w := h.watch(t, fromBeginning, protocolAt(i)...)
+		watching.Go(func() { gapFree(t, w.upTo(last), 1) })
+	}
+	for i := range writers {
+		writing.Go(func() { h.create(t, fmt.Sprintf("W-%d", i)) })
+	}
+	writing.Wait()
+	watching.Wait()
+}
+
+// Who does not read holds nobody up, and finds everything when they read on (S2).
+func TestStreamOrderEvents_S2_SlowReaderCatchesUp(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	slow, quick := h.watch(t, fromBeginning), h.watch(t, fromBeginning)
+	const orders = 400
+	for i := range orders {
+		h.create(t, fmt.Sprintf("S-%d", i))
+	}
+	gapFree(t, quick.upTo(2*orders), 1)
+	gapFree(t, slow.upTo(2*orders), 1)
+}
