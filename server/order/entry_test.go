@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,55 @@ func printJournal(t *testing.T, entries []order.Entry) string {
 		fmt.Fprintf(&text, "%d %x %x %02x %s\n", position, digest, head, stored[0], stored[1:])
 	}
 	return text.String()
+}
+
+// fill sets every field of a struct to something.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(epoch.Add(123456 * time.Microsecond)))
+			return
+		}
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int64:
+		v.SetInt(9_007_199_254_740_993) // No float64 holds it.
+	}
+}
+
+// Every field has its name for ever; a new one is optional and comes with a new line here.
+func TestEncode_J3_NamesOfFieldsAreFrozen(t *testing.T) {
+	t.Parallel()
+	var e order.Entry
+	fill(reflect.ValueOf(&e).Elem())
+	stored, err := e.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden, err := os.ReadFile("testdata/every_field_v1.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.TrimSpace(string(golden)), string(stored[1:])); diff != "" {
+		t.Errorf("the fields of entries changed:\n%s", diff)
+	}
+	back, err := order.Decode(append([]byte{1}, golden...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Position, e.Private = 0, nil // They stand beside the bytes.
+	if diff := cmp.Diff(e, back); diff != "" {
+		t.Errorf("the entry is read as another one:\n%s", diff)
+	}
 }
 
 func TestDecode_J3_ReadsTheFrozenFormat(t *testing.T) {
