@@ -79,8 +79,8 @@ func fill(v reflect.Value) {
 			v.Set(reflect.ValueOf(epoch.Add(123456 * time.Microsecond)))
 			return
 		}
-		for i := range v.NumField() {
-			fill(v.Field(i))
+		for _, field := range v.Fields() {
+			fill(field)
 		}
 	case reflect.String:
 		v.SetString("x")
