@@ -42,27 +42,34 @@ var errOnlyValidated = errors.New("only validated")
 // result is a recorded one. decide must be pure; its result is recorded in the batch of the effect.
 func once[R any](ctx context.Context, s *Service, caller Caller, call Call, cmd writer.Command,
 	decide func(v *writer.View) (R, error),
-) (result R, replayed bool, err error) {
+) (R, bool, error) {
+	// made is written by Decide and read only after Do has succeeded: when the caller gives up, Decide
+	// may still be running.
+	var made, none struct {
+		result   R
+		replayed bool
+	}
 	cmd.Name, cmd.Merchant = call.Method, caller.Merchant
 	if call.ValidateOnly {
 		cmd.Decide = func(v *writer.View) error {
-			if result, err = decide(v); err != nil {
+			var err error
+			if made.result, err = decide(v); err != nil {
 				return err
 			}
 			return errOnlyValidated
 		}
-		if err = s.writer.Do(ctx, cmd); errors.Is(err, errOnlyValidated) {
-			err = nil
+		if err := s.writer.Do(ctx, cmd); !errors.Is(err, errOnlyValidated) {
+			return none.result, false, err
 		}
-		return result, false, err
+		return made.result, false, nil
 	}
 	key := store.RecordKey{Merchant: caller.Merchant, Method: call.Method, Key: call.Key}
 	release, record, err := s.claim(ctx, key)
 	if err != nil {
-		return result, false, err
+		return none.result, false, err
 	}
 	if record != nil {
-		result, err = replay[R](s, call, *record)
+		result, err := replay[R](s, call, *record)
 		return result, true, err
 	}
 	defer release()
@@ -70,25 +77,28 @@ func once[R any](ctx context.Context, s *Service, caller Caller, call Call, cmd 
 	fingerprint := s.keys.Fingerprint(call.Fields)
 	cmd.Keys.Records = append(cmd.Keys.Records, key)
 	cmd.Decide = func(v *writer.View) error {
-		var err error
+		made = none
 		if known, ok := v.Record(call.Method, call.Key); ok {
-			replayed = true
-			result, err = replay[R](s, call, known)
+			var err error
+			made.replayed = true
+			made.result, err = replay[R](s, call, known)
 			return err
 		}
-		replayed = false
-		if result, err = decide(v); err != nil {
+		var err error
+		if made.result, err = decide(v); err != nil {
 			return err
 		}
-		kept, err := json.Marshal(result)
+		kept, err := json.Marshal(made.result)
 		if err != nil {
 			return err
 		}
 		v.SaveRecord(store.Record{RecordKey: key, Fingerprint: fingerprint, Result: kept})
 		return nil
 	}
-	err = s.writer.Do(ctx, cmd)
-	return result, replayed, err
+	if err := s.writer.Do(ctx, cmd); err != nil {
+		return none.result, false, err
+	}
+	return made.result, made.replayed, nil
 }
 
 // claim finds the recorded result of a key, or takes its lock. It waits while another call works on
