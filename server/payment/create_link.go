@@ -167,8 +167,11 @@ func (c *creation) fixed(v *writer.View, act order.Act) (CreatedLink, error) {
 		return CreatedLink{}, err
 	}
 	orderLife := c.in.OrderExpiresIn
-	if orderLife == 0 {
+	switch {
+	case orderLife == 0:
 		orderLife = offerDefault
+	case !offerable(orderLife):
+		return CreatedLink{}, fieldFault("order_expires_in", "must be 1 minute to 90 days")
 	}
 	link, err := order.CreateLink(act, c.linkSpec(until, orderLife, &c.in.Details))
 	if err != nil {
@@ -191,6 +194,11 @@ func (c *creation) dynamic(v *writer.View, act order.Act, known *store.OrderRead
 	o := v.Order(c.orderID)
 	if o == nil {
 		return c.newOrder(v, act, spec)
+	}
+	if o.Live != c.caller.Live {
+		// A test order is paid at test accounts only: it must not come back as if it were a live one (A1).
+		return CreatedLink{}, fault.New(fault.Conflict, fault.ReasonOrderIDConflict,
+			"An order with this order_id was made with a key of the other mode, test or live.", fault.With("changed_fields", fieldMode))
 	}
 	reopened, err := o.Offer(act, spec)
 	if err != nil {
@@ -251,19 +259,22 @@ func (c *creation) linkSpec(until time.Time, orderLife time.Duration, details *o
 
 // until is the end of the offer, by the database's clock (E1).
 func (c *creation) until(now time.Time, standard time.Duration) (time.Time, error) {
-	life := standard
 	switch {
 	case !c.in.ExpiresAt.IsZero():
-		life = c.in.ExpiresAt.Sub(now)
-		if life < offerMin || life > offerMax {
+		if !offerable(c.in.ExpiresAt.Sub(now)) {
 			return time.Time{}, fieldFault("expires_at", "must lie 1 minute to 90 days ahead")
 		}
 		return c.in.ExpiresAt.UTC().Truncate(time.Microsecond), nil
 	case c.in.ExpiresIn != 0:
-		life = c.in.ExpiresIn
+		if !offerable(c.in.ExpiresIn) {
+			return time.Time{}, fieldFault("expires_in", "must be 1 minute to 90 days")
+		}
+		return now.Add(c.in.ExpiresIn).Truncate(time.Microsecond), nil
 	}
-	return now.Add(life).Truncate(time.Microsecond), nil
+	return now.Add(standard).Truncate(time.Microsecond), nil
 }
+
+func offerable(life time.Duration) bool { return life >= offerMin && life <= offerMax }
 
 func fieldFault(path, message string) error {
 	return fault.New(fault.Invalid, fault.ReasonRequestInvalid, "The request is not valid: "+path+" "+message+".",

@@ -2,6 +2,8 @@ package payment
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/store"
@@ -18,46 +20,60 @@ func (s *Service) ExpireOrders(ctx context.Context) (expired int, more bool, err
 	if err != nil {
 		return 0, false, away(err)
 	}
+	var failed error
 	for _, keys := range byMerchant(due) {
 		n, err := s.expire(ctx, keys)
-		if err != nil {
-			return expired, false, err
-		}
+		failed = errors.Join(failed, err) // One merchant's trouble holds up nobody else's orders.
 		expired += n
 	}
-	return expired, len(due) == sweepBatch, nil
+	return expired, len(due) == sweepBatch && failed == nil, failed
 }
 
-func (s *Service) expire(ctx context.Context, keys []store.OrderKey) (expired int, err error) {
+// expire ends the orders of one merchant. An order that cannot be ended is left and reported; the
+// others are.
+func (s *Service) expire(ctx context.Context, keys []store.OrderKey) (int, error) {
 	ids := s.newIDs()
-	err = s.writer.Do(ctx, writer.Command{
+	var ended int
+	var broken error
+	err := s.writer.Do(ctx, writer.Command{
 		Name: "ExpireOrders", Merchant: keys[0].Merchant, Keys: store.Keys{Orders: keys},
 		Size: commandSize * len(keys), Bulk: true,
 		Decide: func(v *writer.View) error {
-			expired = 0
+			ended, broken = 0, nil
 			act := order.NewAct(v.Now(), order.Actor{Kind: order.BySystem, ID: "expiry"}, ids)
 			for _, key := range keys {
-				id, err := order.ParseID(key.ID)
+				changed, err := expireOne(v, act, key)
 				if err != nil {
-					return err
+					broken = errors.Join(broken, fmt.Errorf("expire order %s: %w", key.ID, err))
 				}
-				o := v.Order(id)
-				if o == nil {
-					continue
-				}
-				before := o.Version
-				if err := o.Expire(act); err != nil {
-					return err
-				}
-				if o.Version != before {
-					v.SaveOrder(o)
-					expired++
+				if changed {
+					ended++
 				}
 			}
 			return nil
 		},
 	})
-	return expired, err
+	if err != nil {
+		return 0, err // The decision may still be running: what it found is not read.
+	}
+	return ended, broken
+}
+
+func expireOne(v *writer.View, act order.Act, key store.OrderKey) (changed bool, err error) {
+	id, err := order.ParseID(key.ID)
+	if err != nil {
+		return false, err
+	}
+	o := v.Order(id)
+	if o == nil {
+		return false, nil
+	}
+	before := o.Version
+	if err := o.Expire(act); err != nil || o.Version == before {
+		return false, err
+	}
+	v.SaveOrder(o)
+	return true, nil
 }
 
 // byMerchant parts keys into runs of one merchant each.

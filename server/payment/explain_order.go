@@ -3,6 +3,7 @@ package payment
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/kvitpay/kvit/server/money"
@@ -126,6 +127,12 @@ func (t *teller) step(e *Event, private order.Private) ExplainedStep {
 	return step
 }
 
+// factTypes are the entries that a fact about money leads to.
+var factTypes = []order.Type{
+	order.OrderPaid, order.OrderAuthorized, order.OrderCaptured, order.OrderReviewRequired,
+	order.OrderChargedBack, order.OrderChargebackUndone,
+}
+
 // restsOn is the evidence behind an entry: its own, or for what a fact led to, the last one.
 func (t *teller) restsOn(e *Event) *order.Evidence {
 	if e.Change.Evidence != nil {
@@ -137,12 +144,10 @@ func (t *teller) restsOn(e *Event) *order.Evidence {
 		}
 		return nil
 	}
-	switch e.Type {
-	case order.OrderPaid, order.OrderAuthorized, order.OrderCaptured, order.OrderReviewRequired, order.OrderChargedBack, order.OrderChargebackUndone:
+	if slices.Contains(factTypes, e.Type) {
 		return t.last
-	default:
-		return nil
 	}
+	return nil
 }
 
 func (t *teller) summary(ev *order.Evidence) string {

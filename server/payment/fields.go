@@ -2,6 +2,8 @@ package payment
 
 import (
 	"encoding/json"
+	"slices"
+	"unicode"
 
 	"github.com/kvitpay/kvit/server/fault"
 	"github.com/kvitpay/kvit/server/order"
@@ -26,16 +28,34 @@ func (f *fields) metadata(values map[string]string) {
 }
 
 const (
-	// cardDigitsMin and cardDigitsMax bound the length of a card number (ISO/IEC 7812).
-	cardDigitsMin = 13
+	// cardDigitsMax bounds the length of a card number (ISO/IEC 7812).
 	cardDigitsMax = 19
+	// cardPrefix is how many digits tell the scheme.
+	cardPrefix = 4
+	// gapMax is how many characters may part the groups of a number: " - ".
+	gapMax = 3
 )
 
-// refuseCards refuses words that hold what looks like a card number (J5).
+// cards are the first four digits of card numbers, and how long those are. After a 9 stands the number
+// of the country whose own scheme it is (ISO/IEC 7812-1): Armenia's ArCa, Ukraine's Prostir.
+var cards = []struct{ first, last, min, max int }{
+	{2200, 2205, 16, cardDigitsMax}, // Mir
+	{2221, 2720, 16, 16},            // Mastercard
+	{3000, 3999, 14, cardDigitsMax}, // Diners Club, American Express, JCB
+	{4000, 6999, 13, cardDigitsMax}, // Visa, Mastercard, Maestro, Discover, UnionPay
+	{9051, 9051, 16, cardDigitsMax},
+	{9804, 9804, 16, cardDigitsMax},
+}
+
+// refuseCards refuses words that hold what looks like a card number (J5). A telephone number is no
+// free text, and one in ten of the long ones would be refused.
 func refuseCards(d *order.Details) error {
 	words := []struct{ path, text string }{
-		{"description", d.Description}, {"customer.name", d.Name}, {"customer.email", d.Email},
-		{"success_url", d.SuccessURL}, {"failure_url", d.FailureURL},
+		{"description", d.Description},
+		{"customer.name", d.Name},
+		{"customer.email", d.Email},
+		{"success_url", d.SuccessURL},
+		{"failure_url", d.FailureURL},
 	}
 	for i := range words {
 		if err := refuseCard(words[i].path, words[i].text); err != nil {
@@ -66,36 +86,74 @@ func refuseCard(path, text string) error {
 		fault.WithFields(fault.Field{Path: path, Message: "must not hold a card number"}))
 }
 
-// looksLikeCard finds 13 to 19 digits, perhaps parted by single spaces or dashes, that begin as the
-// cards of the large schemes do (2 to 6) and pass the Luhn check.
+// looksLikeCard finds a card number among the digits of a text: any groups that follow each other,
+// parted by a few spaces, dashes or dots, which together are long enough, begin as cards do and pass
+// the Luhn check. An expiry date behind the number, or a count before it, does not hide it.
 func looksLikeCard(text string) bool {
-	var digits []byte
-	for i := 0; i <= len(text); i++ {
-		if i < len(text) && text[i] >= '0' && text[i] <= '9' {
-			digits = append(digits, text[i]-'0')
+	var digits []byte // of the groups that hang together
+	var groups []int  // where each of them begins
+	gap := gapMax + 1 // characters since the last digit
+	for _, r := range text {
+		if r < '0' || r > '9' {
+			if gap == 0 && endsCard(digits, groups) {
+				return true
+			}
+			if gap++; !partsGroups(r) {
+				gap = gapMax + 1
+			}
 			continue
 		}
-		gap := i < len(text) && (text[i] == ' ' || text[i] == '-') && i+1 < len(text) && text[i+1] >= '0' && text[i+1] <= '9'
-		if gap && len(digits) > 0 {
-			continue
+		if gap > gapMax {
+			digits, groups = digits[:0], groups[:0]
 		}
-		if holdsCard(digits) {
+		if gap > 0 {
+			groups = append(groups, len(digits))
+		}
+		digits, gap = append(digits, byte(r-'0')), 0
+	}
+	return gap == 0 && endsCard(digits, groups)
+}
+
+// partsGroups reports whether people write this between the groups of a number.
+func partsGroups(r rune) bool {
+	return r == '.' || r == '\t' || unicode.In(r, unicode.Zs, unicode.Pd)
+}
+
+// endsCard reports whether the last of these groups are a card number.
+func endsCard(digits []byte, groups []int) bool {
+	for _, start := range slices.Backward(groups) {
+		number := digits[start:]
+		if len(number) > cardDigitsMax {
+			return false
+		}
+		if isCard(number) {
 			return true
 		}
-		digits = digits[:0]
 	}
 	return false
 }
 
-func holdsCard(digits []byte) bool {
-	return len(digits) >= cardDigitsMin && len(digits) <= cardDigitsMax && digits[0] >= 2 && digits[0] <= 6 && luhn(digits)
+func isCard(digits []byte) bool {
+	if len(digits) < cardPrefix {
+		return false
+	}
+	prefix := 0
+	for _, d := range digits[:cardPrefix] {
+		prefix = 10*prefix + int(d)
+	}
+	for _, c := range cards {
+		if prefix >= c.first && prefix <= c.last && len(digits) >= c.min && len(digits) <= c.max {
+			return luhn(digits)
+		}
+	}
+	return false
 }
 
 // luhn is the check digit of ISO/IEC 7812-1.
 func luhn(digits []byte) bool {
 	sum, double := 0, false
-	for i := len(digits) - 1; i >= 0; i-- {
-		d := int(digits[i])
+	for _, digit := range slices.Backward(digits) {
+		d := int(digit)
 		if double {
 			if d *= 2; d > 9 {
 				d -= 9

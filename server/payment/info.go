@@ -20,6 +20,10 @@ type OrderInfo struct {
 }
 
 // LinkInfo is a link as it is answered, and as a recorded result keeps it.
+//
+// State is the link's own: it was not closed and its time has not run out. Whether a dynamic link's
+// order can still be paid is the order's to say. A reopened order has a new link, and the ones before
+// are EXPIRED, as an order is offered again only after its link's time ran out (O1).
 type LinkInfo struct {
 	ID             string          `json:"link_id"`
 	Kind           order.Kind      `json:"kind"`

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +23,8 @@ const (
 	lockTTL = 5 * time.Second
 	// inUseRetry is the advice to a caller whose key is in use.
 	inUseRetry = time.Second
+	// fieldMode names the kind of API key, test or live, among changed fields.
+	fieldMode = "mode"
 )
 
 // Call is what makes a repeat recognisable (I1).
@@ -38,67 +42,114 @@ type Call struct {
 // errOnlyValidated ends a decision that was made to see whether it could be.
 var errOnlyValidated = errors.New("only validated")
 
+// outcome is what a decision leaves behind. It is read only after writer said that the command is
+// done: where the caller gave up, the decision may still be running.
+type outcome[R any] struct {
+	result   R
+	replayed bool
+}
+
 // once runs a command so that its effect happens once per idempotency key, and says whether the
 // result is a recorded one. decide must be pure; its result is recorded in the batch of the effect.
 func once[R any](ctx context.Context, s *Service, caller Caller, call Call, cmd writer.Command,
 	decide func(v *writer.View) (R, error),
 ) (R, bool, error) {
-	// made is written by Decide and read only after Do has succeeded: when the caller gives up, Decide
-	// may still be running.
-	var made, none struct {
-		result   R
-		replayed bool
-	}
 	cmd.Name, cmd.Merchant = call.Method, caller.Merchant
+	call.Fields = withMode(call.Fields, caller)
+	var none R
 	if call.ValidateOnly {
-		cmd.Decide = func(v *writer.View) error {
-			var err error
-			if made.result, err = decide(v); err != nil {
-				return err
-			}
-			return errOnlyValidated
-		}
-		if err := s.writer.Do(ctx, cmd); !errors.Is(err, errOnlyValidated) {
-			return none.result, false, err
-		}
-		return made.result, false, nil
+		result, err := validated(ctx, s, cmd, decide)
+		return result, false, err
 	}
 	key := store.RecordKey{Merchant: caller.Merchant, Method: call.Method, Key: call.Key}
 	release, record, err := s.claim(ctx, key)
 	if err != nil {
-		return none.result, false, err
+		return none, false, err
 	}
 	if record != nil {
-		result, err := replay[R](s, call, *record)
-		return result, true, err
+		result, err := replay[R](s.keys, call, record)
+		s.observe(call.Method, true, err)
+		return result, err == nil, err
 	}
 	defer release()
 
-	fingerprint := s.keys.Fingerprint(call.Fields)
+	var made outcome[R]
 	cmd.Keys.Records = append(cmd.Keys.Records, key)
-	cmd.Decide = func(v *writer.View) error {
-		made = none
-		if known, ok := v.Record(call.Method, call.Key); ok {
-			var err error
-			made.replayed = true
-			made.result, err = replay[R](s, call, known)
+	cmd.Decide = s.recorded(key, call, func(v *writer.View, known *store.Record) (kept any, err error) {
+		made = outcome[R]{replayed: known != nil}
+		if known != nil {
+			made.result, err = replay[R](s.keys, call, known)
+		} else {
+			made.result, err = decide(v)
+		}
+		return made.result, err
+	})
+	if err := s.writer.Do(ctx, cmd); err != nil {
+		s.observe(call.Method, false, err)
+		return none, false, err
+	}
+	s.observe(call.Method, made.replayed, nil)
+	return made.result, made.replayed, nil
+}
+
+// withMode adds to a live key's request that it is one: the same request with a test key is another,
+// so that no live caller is ever answered with a test link (A1).
+func withMode(sent []seal.FieldValue, caller Caller) []seal.FieldValue {
+	if !caller.Live {
+		return sent
+	}
+	return append(slices.Clip(sent), seal.FieldValue{Name: fieldMode, Value: []byte("live")})
+}
+
+// validated decides and keeps nothing.
+func validated[R any](ctx context.Context, s *Service, cmd writer.Command, decide func(v *writer.View) (R, error)) (R, error) {
+	var made, none R
+	cmd.Decide = func(v *writer.View) (err error) {
+		if made, err = decide(v); err != nil {
 			return err
 		}
-		var err error
-		if made.result, err = decide(v); err != nil {
+		return errOnlyValidated
+	}
+	if err := s.writer.Do(ctx, cmd); !errors.Is(err, errOnlyValidated) {
+		return none, err
+	}
+	return made, nil
+}
+
+// recorded is a decision that looks for the key's record first, and writes one beside its effect (I4).
+// A refusal is not recorded, so it is judged again (I2).
+func (s *Service) recorded(key store.RecordKey, call Call, decide func(v *writer.View, known *store.Record) (any, error)) func(*writer.View) error {
+	fingerprint := s.keys.Fingerprint(call.Fields)
+	return func(v *writer.View) error {
+		if known, ok := v.Record(key.Method, key.Key); ok {
+			_, err := decide(v, &known)
 			return err
 		}
-		kept, err := json.Marshal(made.result)
+		result, err := decide(v, nil)
 		if err != nil {
 			return err
+		}
+		kept, err := json.Marshal(result)
+		if err != nil {
+			return fmt.Errorf("record the result: %w", err)
 		}
 		v.SaveRecord(store.Record{RecordKey: key, Fingerprint: fingerprint, Result: kept})
 		return nil
 	}
-	if err := s.writer.Do(ctx, cmd); err != nil {
-		return none.result, false, err
+}
+
+// observe counts what became of a key, once per call however often it was decided.
+func (s *Service) observe(method string, replayed bool, err error) {
+	switch {
+	case fault.Is(err, fault.ReasonIdempotencyKeyReused):
+		if s.observer.Reused != nil {
+			s.observer.Reused(method)
+		}
+	case replayed && err == nil:
+		if s.observer.Replayed != nil {
+			s.observer.Replayed(method)
+		}
 	}
-	return made.result, made.replayed, nil
 }
 
 // claim finds the recorded result of a key, or takes its lock. It waits while another call works on
@@ -126,7 +177,8 @@ func (s *Service) claim(ctx context.Context, key store.RecordKey) (release func(
 		case !errors.Is(lockErr, lock.ErrHeld):
 			return func() {}, nil, nil
 		}
-		if err := s.locks.Wait(waiting, name); err != nil {
+		err = s.locks.Wait(waiting, name)
+		if err != nil || waiting.Err() != nil { // Whatever Wait says, nobody waits longer than this.
 			return nil, nil, s.inUse(ctx, key)
 		}
 	}
@@ -144,25 +196,19 @@ func (s *Service) inUse(ctx context.Context, key store.RecordKey) error {
 }
 
 // replay answers from a record, or refuses a key that was used for another request (I2).
-func replay[R any](s *Service, call Call, record store.Record) (R, error) {
-	var result R
-	same, changed, err := s.keys.Compare(record.Fingerprint, call.Fields)
+func replay[R any](keys *seal.Keyring, call Call, record *store.Record) (R, error) {
+	var result, none R
+	same, changed, err := keys.Compare(record.Fingerprint, call.Fields)
 	if err != nil {
-		return result, fault.New(fault.Internal, fault.ReasonInternal, "A recorded result cannot be compared.", fault.Because(err))
+		return none, fault.New(fault.Internal, fault.ReasonInternal, "A recorded result cannot be compared.", fault.Because(err))
 	}
 	if !same {
-		if s.observer.Reused != nil {
-			s.observer.Reused(call.Method)
-		}
 		names := strings.Join(changed, ", ")
-		return result, fault.New(fault.Precondition, fault.ReasonIdempotencyKeyReused,
+		return none, fault.New(fault.Precondition, fault.ReasonIdempotencyKeyReused,
 			"The idempotency key was used for another request; changed: "+names+".", fault.With("changed_fields", names))
 	}
 	if err := json.Unmarshal(record.Result, &result); err != nil {
-		return result, fault.New(fault.Internal, fault.ReasonInternal, "A recorded result cannot be read.", fault.Because(err))
-	}
-	if s.observer.Replayed != nil {
-		s.observer.Replayed(call.Method)
+		return none, fault.New(fault.Internal, fault.ReasonInternal, "A recorded result cannot be read.", fault.Because(err))
 	}
 	return result, nil
 }

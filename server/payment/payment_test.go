@@ -303,12 +303,6 @@ func TestCreateLink_ValidateOnlyKeepsNothing(t *testing.T) {
 	if _, err := h.OrderStatus(t.Context(), h.caller, "A-1"); !fault.Is(err, fault.ReasonOrderNotFound) {
 		t.Fatalf("the order is there: %v", err)
 	}
-	in.ExpiresIn = time.Second
-	if _, _, err := h.CreateLink(t.Context(), h.caller, in); err == nil {
-		in.ExpiresAt, in.ExpiresIn = h.clock().Add(30*time.Second), 0
-		_, _, err = h.CreateLink(t.Context(), h.caller, in)
-		wantReason(t, err, fault.ReasonRequestInvalid)
-	}
 }
 
 func TestOrders_OtherMerchantsSeeNothing(t *testing.T) {
@@ -453,7 +447,7 @@ func TestLists_PagesHoldEachRowOnceAndTokensBelongToTheirFilter(t *testing.T) {
 	if err != nil || next == "" {
 		t.Fatalf("no second page of links: %v", err)
 	}
-	for _, forged := range []string{"x", next[:len(next)-2], next[:len(next)-1] + "A"} {
+	for _, forged := range []string{"x", next[:len(next)-2], flipped(next)} {
 		if _, _, err := h.Links(t.Context(), h.caller, store.LinkFilter{}, payment.PageRequest{Token: forged}); !fault.Is(err, fault.ReasonPageTokenInvalid) {
 			t.Errorf("token %q: %v", forged, err)
 		}
@@ -461,6 +455,14 @@ func TestLists_PagesHoldEachRowOnceAndTokensBelongToTheirFilter(t *testing.T) {
 	if _, _, err := h.Orders(t.Context(), h.caller, store.OrderFilter{}, payment.PageRequest{Token: next}); !fault.Is(err, fault.ReasonPageTokenInvalid) {
 		t.Errorf("a token of links opens orders: %v", err)
 	}
+}
+
+// flipped is a token with another first character.
+func flipped(token string) string {
+	if token[0] == 'A' {
+		return "B" + token[1:]
+	}
+	return "A" + token[1:]
 }
 
 func TestExplainOrder_TellsTheHistoryInPlainWords(t *testing.T) {
