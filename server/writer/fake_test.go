@@ -47,6 +47,9 @@ func newMemory() *memory {
 
 func (m *memory) Begin(ctx context.Context, keys store.Keys) (store.Tx, error) {
 	m.begun.Add(1)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if m.begin != nil {
 		if err := m.begin(); err != nil {
 			return nil, err
@@ -130,10 +133,13 @@ func (tx *memoryTx) Rollback() {
 	}
 }
 
-func (tx *memoryTx) Save(_ context.Context, changes *store.Changes) error {
+func (tx *memoryTx) Save(ctx context.Context, changes *store.Changes) error {
 	m := tx.m
 	tx.saved = true
 	defer tx.release()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	time.Sleep(m.pace)
 	if m.save != nil {
 		if err := m.save(changes); err != nil {

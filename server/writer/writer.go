@@ -8,7 +8,7 @@
 //
 // Concurrency: Do may be called from any number of goroutines. A merchant belongs to one queue for
 // ever, and a queue's commands are in one batch at a time. Lanes run the batches, each serving its
-// share of the queues; there are as many as cores, and up to eight where a lone save takes over a
+// share of the queues; there are as many as cores, and at least eight where a lone save takes over a
 // millisecond. How many there are changes no outcome: other processes write to the same database
 // and the locks there decide.
 //
@@ -95,8 +95,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Publish wakes those who follow these merchants, each named once. It must not block. It may be nil.
 	Publish func(merchants []string)
-	// Lanes fixes the number of lanes. 0 means as many as cores, and more while saving is slow.
-	Lanes int
+	// Lanes is how many lanes serve while saving is quick, LanesMax how many while it is slow. 0 means
+	// as many as cores, and at least eight; where only Lanes is set, there are never more. The store
+	// needs a connection for each. A store with one write connection is served by one lane.
+	Lanes, LanesMax int
 	// CommandsMax, BytesMax, WaitingMax, WaitMax and BatchTimeMax are limits; 0 means the constant of that name.
 	CommandsMax  int
 	BytesMax     int
@@ -172,12 +174,7 @@ func New(begins store.Begins, opts Options) *Writer {
 	orDefault(&opts.WaitingMax, WaitingMax)
 	orDefault(&opts.WaitMax, WaitMax)
 	orDefault(&opts.BatchTimeMax, BatchTimeMax)
-	narrow, wide := opts.Lanes, opts.Lanes
-	if opts.Lanes <= 0 {
-		narrow = runtime.GOMAXPROCS(0)
-		// A multiple, so that every lane serves the same number of queues.
-		wide = narrow * ((lanesWide + narrow - 1) / narrow)
-	}
+	narrow, wide := lanes(opts)
 	w := &Writer{
 		begins: begins, opts: opts, seed: maphash.MakeSeed(),
 		requests: sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }},
@@ -187,6 +184,21 @@ func New(begins store.Begins, opts Options) *Writer {
 		w.lanes[i].wake = make(chan struct{}, 1)
 	}
 	return w
+}
+
+// lanes is how many lanes serve while saving is quick, and while it is slow. The latter is a multiple
+// of the former, so that every lane serves the same number of queues.
+func lanes(opts Options) (narrow, wide int) {
+	narrow, wide = opts.Lanes, opts.LanesMax
+	if narrow <= 0 {
+		narrow = runtime.GOMAXPROCS(0)
+		if wide > 0 {
+			narrow = min(narrow, wide)
+		} else {
+			wide = (lanesWide + narrow - 1) / narrow * narrow
+		}
+	}
+	return narrow, max(wide/narrow, 1) * narrow
 }
 
 func orDefault[T int | time.Duration](value *T, standard T) {

@@ -518,8 +518,12 @@ func TestDo_AStoreThatGoesAwayWhileSavingIsUnavailable(t *testing.T) {
 		return errors.New("connection reset")
 	}
 	a, _ := create(t, "shop", "A", "k1", 100)
-	for _, err := range writer.RunBatch(t.Context(), m, []writer.Command{a}) {
+	b, _ := create(t, "shop", "B", "k2", 100)
+	for _, err := range writer.RunBatch(t.Context(), m, []writer.Command{a, b}) {
 		expectReason(t, err, fault.Unavailable, fault.ReasonStoreUnavailable)
+	}
+	if m.begun.Load() != 2 {
+		t.Errorf("tried %d times, where the second showed that the store is away", m.begun.Load())
 	}
 }
 
@@ -608,7 +612,7 @@ func TestDo_ASecondOfWaitingIsRateLimited(t *testing.T) {
 		c := calls{w: w}
 		for i := range 4 {
 			cmd, _ := create(t, "shop", name("order", i), name("key", i), 100)
-			cmd.Bulk = i == 2
+			cmd.Bulk = i == 1
 			c.begin(t.Context(), cmd)
 			time.Sleep(300 * time.Millisecond)
 		}
@@ -744,4 +748,41 @@ func TestRun_AMerchantHasOneBatchInFlightWhileLanesOpenAndClose(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestRun_AMerchantMovesToAnotherLaneOnlyAfterItsBatch(t *testing.T) {
+	t.Parallel()
+	for i := range 8 { // Which merchant moves is drawn by lot: the chance that none of these does is 1 in 65,536.
+		synctest.Test(t, func(t *testing.T) {
+			m, holding := newMemory(), newHold("held")
+			m.pace = 2 * time.Millisecond
+			w := start(t, m, writer.Options{Lanes: 2, LanesMax: 8, Hooks: writer.Hooks{BeforeSave: holding.hook}})
+			c := calls{w: w}
+			held, _ := create(t, name("held", i), "A", "k1", 100)
+			held.Name = "held"
+			c.begin(t.Context(), held)
+			// Others save slowly, those that are not in the lane of the held one.
+			for n := 0; w.Lanes() < 8; n++ {
+				cmd, _ := create(t, name("shop", n%8), name("order", n), name("key", n), 100)
+				ctx, done := context.WithTimeout(t.Context(), 10*time.Millisecond)
+				if err := w.Do(ctx, cmd); err != nil {
+					expectReason(t, err, fault.Unavailable, fault.ReasonDeadline)
+				}
+				done()
+				if n > 1000 {
+					t.Fatal("the lanes do not open")
+				}
+			}
+			next, out := create(t, name("held", i), "A", "k1", 100)
+			c.begin(t.Context(), next)
+			if w.Waiting() != 1 {
+				t.Errorf("a command was taken while a batch of its merchant is in flight")
+			}
+			close(holding.free)
+			expectNoErrors(t, c.wait())
+			if !out.replayed {
+				t.Error("the second does not see the first")
+			}
+		})
+	}
 }
