@@ -22,11 +22,11 @@ const about = `Payment links for chat commerce: make them, ask about orders, wat
 
 // commandLine is the whole grammar.
 type commandLine struct {
-	Server  string        `help:"Address of the server." env:"KVIT_SERVER" default:"http://127.0.0.1:8080" placeholder:"URL"`
-	Admin   string        `help:"Address of its admin listener, for key commands." env:"KVIT_ADMIN" default:"http://127.0.0.1:8081" placeholder:"URL"`
+	Server  string        `help:"Address of the server; default ${default}." env:"KVIT_SERVER" default:"http://127.0.0.1:8080" placeholder:"URL"`
+	Admin   string        `help:"Address of its admin listener, for key commands; default ${default}." env:"KVIT_ADMIN" default:"http://127.0.0.1:8081" placeholder:"URL"`
 	Key     string        `help:"API key." env:"KVIT_API_KEY" placeholder:"KEY"`
 	JSON    bool          `help:"Print the API's JSON, for programs." name:"json"`
-	Timeout time.Duration `help:"Give up after this long; watch: only for the first answer." default:"30s" placeholder:"DURATION"`
+	Timeout time.Duration `help:"Give up after this long (default ${default}); watch: only for the first answer." default:"30s" placeholder:"DURATION"`
 
 	Link struct {
 		Create     linkCreate     `cmd:"" help:"Make a payment link."`
@@ -117,8 +117,13 @@ func read[T any](ctx context.Context, a *app, call func(ctx context.Context, cli
 
 // change makes a call that changes something, again with the same key if its outcome is unclear.
 func change[T any](ctx context.Context, a *app, key string, call func(ctx context.Context, client *kvit.Client) (T, error)) (T, error) {
-	answer, err := attempt(ctx, a, changeTries, call)
-	if err != nil && kvit.Retryable(err) {
+	unclear := false
+	answer, err := attempt(ctx, a, changeTries, func(ctx context.Context, client *kvit.Client) (T, error) {
+		answer, err := call(ctx, client)
+		unclear = unclear || err != nil && !untouched(err)
+		return answer, err
+	})
+	if err != nil && unclear && kvit.Retryable(err) {
 		err = &unclearError{err: err, key: key}
 	}
 	return answer, err

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
+	"syscall"
 
 	"connectrpc.com/connect"
 
@@ -87,15 +89,14 @@ func exitCode(ctx context.Context, err error) int {
 }
 
 func isUnclear(err error) bool {
-	var unclear *unclearError
-	return errors.As(err, &unclear)
+	_, unclear := errors.AsType[*unclearError](err)
+	return unclear
 }
 
 // failure collects what is known about an error.
 func (a *app) failure(err error) failure {
 	f := failure{Message: a.sentence(err), Reason: kvit.Reason(err), ChangedFields: kvit.ChangedFields(err)}
-	var answered *connect.Error
-	if errors.As(err, &answered) {
+	if answered, ok := errors.AsType[*connect.Error](err); ok {
 		f.Code = answered.Code().String()
 	}
 	for _, v := range kvit.Violations(err) {
@@ -109,8 +110,7 @@ func (a *app) failure(err error) failure {
 			f.Metadata[name] = value
 		}
 	}
-	var unclear *unclearError
-	if errors.As(err, &unclear) {
+	if unclear, ok := errors.AsType[*unclearError](err); ok {
 		f.IdempotencyKey = unclear.key
 		f.Hint = "It is not known whether this took effect. Repeat the same command with --idempotency-key " + unclear.key +
 			": it cannot take effect twice."
@@ -140,12 +140,15 @@ func (a *app) advice(reason string, err error) string {
 // sentence says in one sentence what went wrong.
 func (a *app) sentence(err error) string {
 	var answered *connect.Error
-	var gone *net.OpError
 	switch {
-	case errors.As(err, &gone) && gone.Op == "dial":
-		return fmt.Sprintf("The server at %s cannot be reached: %s.", gone.Addr, gone.Err)
+	case unreached(err) != nil:
+		return "The server cannot be reached: " + clean(unreached(err).Error()) + "."
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("The server did not answer within %s.", short(a.timeout))
+		return "The server did not answer in time."
+	case errors.Is(err, context.Canceled):
+		return "It was interrupted."
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return "The connection broke."
 	case errors.As(err, &answered) && kvit.Reason(err) != "":
 		return clean(answered.Message())
 	case errors.As(err, &answered) && connect.IsWireError(err):
@@ -177,4 +180,17 @@ func (a *app) print(f failure) {
 	if f.Hint != "" {
 		a.hint("%s", f.Hint)
 	}
+}
+
+// unreached is why no connection was made: then nothing was sent either. It is nil for every other error.
+func unreached(err error) error {
+	if gone, ok := errors.AsType[*net.OpError](err); ok && gone.Op == "dial" {
+		return gone
+	}
+	return nil
+}
+
+// untouched reports whether a failed call changed nothing for certain.
+func untouched(err error) bool {
+	return unreached(err) != nil || kvit.Reason(err) == "RATE_LIMITED" || !kvit.Retryable(err)
 }

@@ -102,10 +102,11 @@ func (c *keyList) Run(ctx context.Context, a *app) error {
 	if a.json {
 		return a.document(all)
 	}
-	return errors.Join(a.keys(all.GetApiKeys()), a.more(all.GetNextPageToken()))
+	return a.keys(all.GetApiKeys(), all.GetNextPageToken())
 }
 
-func (a *app) keys(keys []*kvitv1.ApiKey) error {
+func (a *app) keys(keys []*kvitv1.ApiKey, next string) error {
+	defer a.more(next)
 	if len(keys) == 0 {
 		a.hint("No keys.")
 		return nil

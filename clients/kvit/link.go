@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -163,7 +162,7 @@ func (c *linkCreate) customer() *kvitv1.Customer {
 }
 
 // itemShape is "2 x Coffee = 900.00".
-var itemShape = regexp.MustCompile(`^\s*([0-9]+)\s*x\s+(.*\S)\s*=\s*(\S.*)$`) //nolint:gochecknoglobals // A compiled pattern is a table.
+var itemShape = regexp.MustCompile(`^\s*([0-9]+)\s*x\s+(.*\S)\s*=\s*(\S.*)$`)
 
 func lineItems(lines []string, currency string) ([]*kvitv1.LineItem, error) {
 	items := make([]*kvitv1.LineItem, 0, len(lines))
@@ -294,10 +293,11 @@ func (c *linkList) Run(ctx context.Context, a *app) error {
 	if a.json {
 		return a.document(all)
 	}
-	return errors.Join(a.links(all.GetLinks()), a.more(all.GetNextPageToken()))
+	return a.links(all.GetLinks(), all.GetNextPageToken())
 }
 
-func (a *app) links(links []*kvitv1.Link) error {
+func (a *app) links(links []*kvitv1.Link, next string) error {
+	defer a.more(next)
 	if len(links) == 0 {
 		a.hint("No links.")
 		return nil

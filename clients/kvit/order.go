@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/kvitpay/kvit/clients/go/kvit"
@@ -74,7 +74,7 @@ func (a *app) orderFacts(o *kvitv1.Order) []fact {
 		fact{"Mode", word(o.GetMode(), "MODE_")},
 		fact{"Created", a.instant(o.GetCreatedAt())},
 		fact{"Changed", a.instant(o.GetUpdatedAt())},
-		fact{"Version", fmt.Sprint(o.GetVersion())},
+		fact{"Version", strconv.FormatInt(o.GetVersion(), 10)},
 	)
 	return append(facts, metadataFacts(o.GetMetadata())...)
 }
@@ -150,10 +150,11 @@ func (c *orderList) Run(ctx context.Context, a *app) error {
 	if a.json {
 		return a.document(all)
 	}
-	return errors.Join(a.orders(all.GetOrders()), a.more(all.GetNextPageToken()))
+	return a.orders(all.GetOrders(), all.GetNextPageToken())
 }
 
-func (a *app) orders(orders []*kvitv1.Order) error {
+func (a *app) orders(orders []*kvitv1.Order, next string) error {
+	defer a.more(next)
 	if len(orders) == 0 {
 		a.hint("No orders.")
 		return nil
@@ -221,7 +222,8 @@ func (a *app) step(out *strings.Builder, step *kvitv1.OrderStep) {
 	const indent = "    "
 	fmt.Fprintf(out, "\n%s  %s  #%d\n", a.instant(step.GetOccurredAt()), clean(step.GetType()), step.GetPosition())
 	out.WriteString(wrap(clean(step.GetText()), indent, a.width) + "\n")
-	if actor := actorWords(step.GetActor()); actor != "" {
+	named := step.GetActor().GetId() != "" && strings.Contains(step.GetText(), step.GetActor().GetId())
+	if actor := actorWords(step.GetActor()); actor != "" && !named {
 		out.WriteString(wrap("By "+clean(actor)+".", indent, a.width) + "\n")
 	}
 	for _, e := range step.GetEvidence() {

@@ -58,11 +58,10 @@ func (f *rowFlags) pages(next func(token string, size int32) (count int, more st
 }
 
 // more says to a person how to see the rest.
-func (a *app) more(token string) error {
+func (a *app) more(token string) {
 	if token != "" {
 		a.hint("There are more: add --page-token %s, or --limit 0 for all.", token)
 	}
-	return nil
 }
 
 func itemFacts(items []*kvitv1.LineItem) []fact {

@@ -61,38 +61,56 @@ func (a *app) table(columns []column, rows [][]string) error {
 
 // fit gives every column its width, 0 to those that are left out.
 func fit(columns []column, rows [][]string, limit int) []int {
-	widths := make([]int, len(columns))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], display(cell))
-		}
-	}
-	for i := range columns { // A column without a single value says nothing.
-		if len(rows) > 1 && empty(rows[1:], i) {
-			widths[i] = 0
-		}
-	}
+	widths := natural(rows)
 	if limit <= 0 {
 		return widths
 	}
 	for total(widths) > limit {
-		least := -1
-		for i, c := range columns {
-			if widths[i] > 0 && c.optional > 0 && (least < 0 || c.optional > columns[least].optional) {
-				least = i
-			}
-		}
+		least := dispensable(columns, widths)
 		if least < 0 {
 			break
 		}
-		widths[least] = 0
+		widths[least] = shrunk(columns[least], widths[least], total(widths)-limit)
 	}
 	for i, c := range columns {
-		if over := total(widths) - limit; c.flexible && over > 0 && widths[i] > flexibleMin {
-			widths[i] = max(widths[i]-over, flexibleMin)
+		if over := total(widths) - limit; c.flexible && over > 0 {
+			widths[i] = max(widths[i]-over, min(widths[i], flexibleMin))
 		}
 	}
 	return widths
+}
+
+// natural is as wide as every column's longest text. A column without a single value says nothing.
+func natural(rows [][]string) []int {
+	widths := make([]int, len(rows[0]))
+	for i := range widths {
+		if len(rows) > 1 && empty(rows[1:], i) {
+			continue
+		}
+		for _, row := range rows {
+			widths[i] = max(widths[i], display(row[i]))
+		}
+	}
+	return widths
+}
+
+// dispensable is the column to leave out first, -1 when all must stay.
+func dispensable(columns []column, widths []int) int {
+	least := -1
+	for i, c := range columns {
+		if widths[i] > 0 && c.optional > 0 && (least < 0 || c.optional > columns[least].optional) {
+			least = i
+		}
+	}
+	return least
+}
+
+// shrunk is what is left of a column that may go: a part of it where a part is of use, else nothing.
+func shrunk(c column, width, over int) int {
+	if c.flexible && width-over >= flexibleMin {
+		return width - over
+	}
+	return 0
 }
 
 func empty(rows [][]string, i int) bool {
@@ -127,12 +145,10 @@ func runeWidth(r rune) int {
 	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
 		return 0
 	}
-	switch width.LookupRune(r).Kind() {
-	case width.EastAsianWide, width.EastAsianFullwidth:
+	if kind := width.LookupRune(r).Kind(); kind == width.EastAsianWide || kind == width.EastAsianFullwidth {
 		return 2
-	default:
-		return 1
 	}
+	return 1
 }
 
 func pad(text string, columns int) string {
@@ -161,7 +177,7 @@ func wrap(text, indent string, limit int) string {
 	}
 	var lines []string
 	line := ""
-	for _, w := range strings.Fields(text) {
+	for w := range strings.FieldsSeq(text) {
 		if line != "" && display(indent+line+" "+w) > limit {
 			lines = append(lines, indent+line)
 			line = w

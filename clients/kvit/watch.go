@@ -14,9 +14,9 @@ import (
 
 type orderWatch struct {
 	OrderID       []string      `arg:"" optional:"" name:"order-id" help:"Only these orders; without, all."`
-	Since         string        `help:"Where to begin: now, or beginning." enum:"now,beginning" default:"now" xor:"start"`
-	FromBeginning bool          `help:"Begin with the first event of all." xor:"start"`
-	Cursor        string        `help:"Go on after this place." placeholder:"CURSOR" xor:"start"`
+	Since         string        `help:"Where to begin: now (default), or beginning." enum:"now,beginning," default:"" placeholder:"WHEN"`
+	FromBeginning bool          `help:"Begin with the first event of all; the same as --since beginning."`
+	Cursor        string        `help:"Go on after this place." placeholder:"CURSOR"`
 	Types         []string      `help:"Only events of these types, such as order.paid or order.*." placeholder:"TYPE"`
 	UntilState    []orderState  `help:"End when each named order, or without names any order, is in one of these states." placeholder:"STATE"`
 	For           time.Duration `help:"End after this long; with --until-state that is exit code 3." placeholder:"DURATION"`
@@ -38,6 +38,9 @@ Examples:
 
 // Run prints events until it is interrupted, or has what it waits for.
 func (c *orderWatch) Run(ctx context.Context, a *app) error {
+	if c.Cursor != "" && (c.FromBeginning || c.Since != "") || c.FromBeginning && c.Since == "now" {
+		return usage(errors.New("give one of --since, --from-beginning and --cursor"))
+	}
 	w := &watch{orderWatch: c, app: a, waiting: map[string]bool{}}
 	for _, id := range c.OrderID {
 		w.waiting[id] = true

@@ -10,7 +10,7 @@ import (
 
 // columns is the width of the terminal behind file, 0 when there is none.
 func columns(file *os.File) int {
-	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ) //nolint:gosec // A descriptor is a small number.
+	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
 		return 0
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -161,8 +162,8 @@ func Follow(ctx context.Context, client Events, start Start, filter Filter, hand
 	}
 	for {
 		err := f.connect(ctx)
-		if final, ok := f.final(err); ok {
-			return final
+		if err, final := f.judge(err); final {
+			return err
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -364,8 +365,8 @@ func (f *follower) lived(began time.Time) {
 	}
 }
 
-// final reports whether an error ends Follow, and as what.
-func (f *follower) final(err error) (error, bool) {
+// judge reports whether what ended a connection ends Follow too, and as what error.
+func (f *follower) judge(err error) (result error, final bool) { //nolint:revive // The error is not a failure of judging.
 	var refused refusal
 	var gap *GapError
 	var failure *connect.Error
@@ -386,13 +387,10 @@ func (f *follower) final(err error) (error, bool) {
 
 // permanent are the answers that no repeat would change.
 func permanent(code connect.Code) bool {
-	switch code {
-	case connect.CodeUnauthenticated, connect.CodePermissionDenied, connect.CodeInvalidArgument, connect.CodeNotFound,
-		connect.CodeFailedPrecondition, connect.CodeUnimplemented, connect.CodeOutOfRange, connect.CodeAlreadyExists:
-		return true
-	default:
-		return false
-	}
+	return slices.Contains([]connect.Code{
+		connect.CodeUnauthenticated, connect.CodePermissionDenied, connect.CodeInvalidArgument, connect.CodeNotFound,
+		connect.CodeFailedPrecondition, connect.CodeUnimplemented, connect.CodeOutOfRange, connect.CodeAlreadyExists,
+	}, code)
 }
 
 // pause waits before the next connection: not at all after a polite end of a stream that worked.

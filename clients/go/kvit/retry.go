@@ -72,7 +72,7 @@ func Retryable(err error) bool {
 	if !errors.As(err, &failure) {
 		return false
 	}
-	switch failure.Code() {
+	switch failure.Code() { //nolint:exhaustive // The other codes are final.
 	case connect.CodeUnavailable, connect.CodeAborted, connect.CodeDeadlineExceeded, connect.CodeCanceled:
 		return true
 	case connect.CodeResourceExhausted:
