@@ -174,7 +174,7 @@ func (a *App) openRedis() (lock.Locker, stream.Bus, error) {
 // changed logs one line per change of what Redis does for us.
 func (a *App) changed(what string, up bool, err error) {
 	if up {
-		a.log.LogAttrs(context.Background(), slog.LevelInfo, "redis is back", slog.String("for", what))
+		a.log.LogAttrs(context.Background(), slog.LevelInfo, "redis answers", slog.String("for", what))
 		return
 	}
 	a.log.LogAttrs(context.Background(), slog.LevelWarn, "redis is away, going on without",
