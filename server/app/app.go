@@ -182,7 +182,12 @@ func (a *App) changed(what string, up bool, err error) {
 }
 
 func (a *App) newWriter(bus stream.Bus) *writer.Writer {
+	lanes, lanesMax := 1, 0 // SQLite has one write transaction at a time.
+	if a.settings.Store.Postgres() {
+		lanes, lanesMax = 0, max(a.settings.Store.Pool/2, 1) // Half of the pool is for writing.
+	}
 	w := writer.New(a.store, writer.Options{
+		Lanes: lanes, LanesMax: lanesMax,
 		Now: time.Now, Logger: a.log,
 		Publish: func(merchants []string) { bus.Publish(context.Background(), merchants...) },
 		Observer: writer.Observer{
