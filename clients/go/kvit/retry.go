@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	mathrand "math/rand/v2"
 	"time"
 
@@ -80,8 +79,8 @@ func Retryable(err error) bool {
 		_, asked := RetryAfter(err)
 		return asked
 	case connect.CodeUnknown, connect.CodeInternal:
-		// The answer broke off on its way here; what a server says with these codes is final.
-		return !connect.IsWireError(err) && (failure.Code() == connect.CodeUnknown || errors.Is(err, io.ErrUnexpectedEOF))
+		// Connect says so when an answer broke off on its way here. What a server says with these codes is final.
+		return !connect.IsWireError(err)
 	default:
 		return false
 	}
