@@ -5,8 +5,10 @@
 // transaction of the act (X3).
 //
 // Concurrency: a Service is used from many goroutines. A key that was recognised stays known for a
-// short time in this process, so that a call does not cost a question to the database; a revoked key
-// works at most that long on other servers.
+// short time in this process, so that a call does not cost a question to the database. A revoked key
+// ends at once on the server that revoked it, and works at most that long on others. What was not
+// recognised is not remembered: what cannot be a key is refused without a question, and a stranger's
+// guesses take up no memory.
 //
 // Failure: an unknown key is Unauthenticated; a store that does not answer is Unavailable, never "unknown key".
 package access
@@ -57,6 +59,8 @@ func Scopes() []Scope {
 type Store interface {
 	store.Credentials
 	store.Records
+	// Now is the database's clock.
+	Now(ctx context.Context) (time.Time, error)
 }
 
 // Needs is what a Service is made from.
@@ -65,7 +69,8 @@ type Needs struct {
 	Keys   *seal.Keyring
 	IDs    func() order.IDs
 	Random io.Reader
-	Now    func() time.Time
+	// Now is the process's clock. It says how long a key stays known and whether it has expired.
+	Now func() time.Time
 	// Merchants are the tenants of the settings: keys are made for these alone.
 	Merchants []string
 	// DemoMerchant is whom the bootstrap key stands for where there are no settings; empty otherwise.
@@ -85,6 +90,9 @@ type Service struct {
 
 	mu    sync.Mutex
 	known map[[32]byte]known
+	// ended counts the keys that this server ended. A key that was looked up before the last of them
+	// is not remembered: it may be the one.
+	ended uint64
 }
 
 type known struct {
@@ -131,7 +139,8 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, erro
 		return Caller{}, invalidKey()
 	}
 	now := s.needs.Now()
-	if who, ok := s.remembered(key.Hash, now); ok {
+	who, ok, ended := s.remembered(key.Hash, now)
+	if ok {
 		return who, nil
 	}
 	credential, err := s.needs.Store.CredentialByHash(ctx, key.Hash)
@@ -139,12 +148,16 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, erro
 	case errors.Is(err, store.ErrNotFound):
 		return Caller{}, invalidKey()
 	case err != nil:
-		return Caller{}, storeAway(err)
+		return Caller{}, away(err)
 	case !credential.RevokedAt.IsZero(), !credential.ExpiresAt.IsZero() && !now.Before(credential.ExpiresAt):
 		return Caller{}, invalidKey()
 	}
-	who := s.caller(&credential)
-	s.remember(key.Hash, known{who: who, until: now.Add(knownFor)})
+	who = s.caller(&credential)
+	until := now.Add(knownFor)
+	if !credential.ExpiresAt.IsZero() && credential.ExpiresAt.Before(until) {
+		until = credential.ExpiresAt
+	}
+	s.remember(key.Hash, known{who: who, until: until}, ended)
 	return who, nil
 }
 
@@ -159,16 +172,20 @@ func (s *Service) caller(c *store.Credential) Caller {
 	return who
 }
 
-func (s *Service) remembered(hash [32]byte, now time.Time) (Caller, bool) {
+// remembered finds a key that is known, and says how many keys had been ended by then.
+func (s *Service) remembered(hash [32]byte, now time.Time) (who Caller, ok bool, ended uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k, ok := s.known[hash]
-	return k.who, ok && now.Before(k.until)
+	return k.who, ok && now.Before(k.until), s.ended
 }
 
-func (s *Service) remember(hash [32]byte, k known) {
+func (s *Service) remember(hash [32]byte, k known, ended uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended != ended {
+		return
+	}
 	if len(s.known) >= knownMax {
 		clear(s.known)
 	}
@@ -178,6 +195,7 @@ func (s *Service) remember(hash [32]byte, k known) {
 func (s *Service) forget(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ended++
 	for hash, k := range s.known {
 		if k.who.KeyID == id {
 			delete(s.known, hash)
@@ -189,7 +207,14 @@ func invalidKey() error {
 	return fault.New(fault.Unauthenticated, fault.ReasonAPIKeyInvalid, "The API key is not known, was revoked, or has expired.")
 }
 
-func storeAway(err error) error {
+// away is the fault of a store that did not answer, or was not waited for.
+func away(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fault.New(fault.Unavailable, fault.ReasonCancelled, "The call was cancelled.", fault.Because(err))
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault.New(fault.Unavailable, fault.ReasonDeadline, "The call's deadline has passed.", fault.Because(err))
+	}
 	return fault.New(fault.Unavailable, fault.ReasonStoreUnavailable, "The database does not answer. Repeat the call.",
 		fault.RetryAfter(time.Second), fault.Because(err))
 }
