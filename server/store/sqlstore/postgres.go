@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -36,6 +37,8 @@ type postgres struct {
 	writes
 
 	write *sql.DB
+	// pipes holds buffers of earlier batches.
+	pipes sync.Pool
 }
 
 func openPostgres(ctx context.Context, settings Settings) (*postgres, error) {
@@ -55,7 +58,7 @@ func openPostgres(ctx context.Context, settings Settings) (*postgres, error) {
 	readers := max(settings.Pool-writers, 1)
 	writing := config.Copy()
 	writing.RuntimeParams["plan_cache_mode"] = "force_generic_plan" // Made once per connection.
-	s := &postgres{write: stdlib.OpenDB(*writing)}
+	s := &postgres{write: stdlib.OpenDB(*writing, stdlib.OptionAfterConnect(prepareWrites))}
 	s.write.SetMaxOpenConns(writers)
 	s.write.SetMaxIdleConns(writers)
 	read := stdlib.OpenDB(*config)
@@ -63,6 +66,15 @@ func openPostgres(ctx context.Context, settings Settings) (*postgres, error) {
 	read.SetMaxIdleConns(readers)
 	s.writes = writes{reads: newReads(sqlx.NewDb(read, "pgx"), onPostgres, settings), inTx: s.inTx}
 	return s, nil
+}
+
+func prepareWrites(ctx context.Context, c *pgx.Conn) error {
+	for _, statement := range writeStatements {
+		if _, err := c.Prepare(ctx, statement, statement); err != nil {
+			return fmt.Errorf("prepare: %w", err)
+		}
+	}
+	return nil
 }
 
 // Close waits for what is under way and closes every connection.

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,6 +43,7 @@ type postgresTx struct {
 	sealer Sealer
 	conn   *sql.Conn
 	snap   *store.Snapshot
+	pipes  *sync.Pool
 }
 
 // Begin implements store.Begins: one round trip, and a second one where orders exist. Children are
@@ -52,7 +54,7 @@ func (s *postgres) Begin(ctx context.Context, keys store.Keys) (store.Tx, error)
 	if err != nil {
 		return nil, beforeCommit("begin", err)
 	}
-	t := &postgresTx{sealer: s.sealer, conn: conn, snap: newSnapshot()}
+	t := &postgresTx{sealer: s.sealer, conn: conn, snap: newSnapshot(), pipes: &s.pipes}
 	if err := native(conn, func(c *pgx.Conn) error { return t.load(ctx, c, keys) }); err != nil {
 		t.Rollback()
 		return nil, beforeCommit("begin", err)

@@ -1,11 +1,5 @@
 package sqlstore
 
-import (
-	"time"
-
-	"github.com/jackc/pgx/v5"
-)
-
 // What a batch writes on PostgreSQL: one statement per table, rows as arrays.
 const (
 	insertLinks = `INSERT INTO links (
@@ -112,12 +106,12 @@ FROM unnest(
 	merchant, order_id, number, refund_id, payment_id, amount, state, automatic, requested_at)
 ON CONFLICT DO NOTHING`
 
-	updateRefunds = `UPDATE refunds AS r SET
+	updateRefunds = `UPDATE refunds AS f SET
 	state = r.state
 FROM unnest(
 	$1::text[], $2::text[], $3::integer[], $4::text[])
 	AS r(merchant, order_id, number, state)
-WHERE r.merchant = r.merchant AND r.order_id = r.order_id AND r.number = r.number`
+WHERE f.merchant = r.merchant AND f.order_id = r.order_id AND f.number = r.number`
 
 	insertExceptions = `INSERT INTO exceptions (
 	merchant, order_id, number, exception_id, kind, payment_id, attempt_id, amount, currency, detail, opened_at,
@@ -174,197 +168,229 @@ FROM unnest(
 	moveHeads = `UPDATE heads AS h SET position = r.position, hash = r.hash
 FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS r(merchant, position, hash)
 WHERE h.merchant = r.merchant`
+
+	commitStatement = `COMMIT`
 )
 
-func (b *counted) links(w *written[linkRow]) {
-	b.queue(len(w.changed), updateLinks,
-		column(w.changed, func(r *linkRow) string { return r.Merchant }),
-		column(w.changed, func(r *linkRow) string { return r.LinkID }),
-		column(w.changed, func(r *linkRow) string { return r.State }),
-		column(w.changed, func(r *linkRow) *time.Time { return r.DeactivatedAt.orNull() }),
-		column(w.changed, func(r *linkRow) int64 { return r.Version }),
-		w.loaded)
-	b.queue(len(w.fresh), insertLinks,
-		column(w.fresh, func(r *linkRow) string { return r.Merchant }),
-		column(w.fresh, func(r *linkRow) string { return r.LinkID }),
-		column(w.fresh, func(r *linkRow) string { return r.Kind }),
-		column(w.fresh, func(r *linkRow) string { return r.OrderID }),
-		column(w.fresh, func(r *linkRow) string { return r.State }),
-		column(w.fresh, func(r *linkRow) string { return r.Currency }),
-		column(w.fresh, func(r *linkRow) int64 { return r.Amount }),
-		column(w.fresh, func(r *linkRow) string { return r.Capture }),
-		column(w.fresh, func(r *linkRow) bool { return r.Live }),
-		column(w.fresh, func(r *linkRow) string { return r.Locale }),
-		column(w.fresh, func(r *linkRow) string { return r.KeyID }),
-		column(w.fresh, func(r *linkRow) []byte { return r.TokenHash[:] }),
-		column(w.fresh, func(r *linkRow) time.Time { return r.ExpiresAt.Time }),
-		column(w.fresh, func(r *linkRow) int64 { return r.OrderExpiresNS }),
-		column(w.fresh, func(r *linkRow) time.Time { return r.CreatedAt.Time }),
-		column(w.fresh, func(r *linkRow) *time.Time { return r.DeactivatedAt.orNull() }),
-		column(w.fresh, func(r *linkRow) int64 { return r.Version }),
-		column(w.fresh, func(r *linkRow) string { return r.DetailsID }))
+// writeStatements are prepared when a connection is made, outside of any transaction.
+var writeStatements = []string{
+	insertLinks, updateLinks, insertOrders, updateOrders, insertAttempts, updateAttempts, insertPayments, updatePayments,
+	insertRefunds, updateRefunds, insertExceptions, updateExceptions, insertRecords, insertTexts, insertEntries,
+	lockHeads, moveHeads, commitStatement,
 }
 
-func (b *counted) orders(w *written[orderRow]) {
-	b.queue(len(w.changed), updateOrders,
-		column(w.changed, func(r *orderRow) string { return r.Merchant }),
-		column(w.changed, func(r *orderRow) string { return r.OrderID }),
-		column(w.changed, func(r *orderRow) string { return r.LinkID }),
-		column(w.changed, func(r *orderRow) string { return r.State }),
-		column(w.changed, func(r *orderRow) string { return r.Resume }),
-		column(w.changed, func(r *orderRow) int64 { return r.Version }),
-		column(w.changed, func(r *orderRow) time.Time { return r.OfferUntil.Time }),
-		column(w.changed, func(r *orderRow) time.Time { return r.AcceptUntil.Time }),
-		column(w.changed, func(r *orderRow) time.Time { return r.UpdatedAt.Time }),
-		column(w.changed, func(r *orderRow) string { return r.SettledBy }),
-		w.loaded)
-	b.queue(len(w.fresh), insertOrders,
-		column(w.fresh, func(r *orderRow) string { return r.Merchant }),
-		column(w.fresh, func(r *orderRow) string { return r.OrderID }),
-		column(w.fresh, func(r *orderRow) string { return r.LinkID }),
-		column(w.fresh, func(r *orderRow) string { return r.Kind }),
-		column(w.fresh, func(r *orderRow) string { return r.Currency }),
-		column(w.fresh, func(r *orderRow) int64 { return r.Amount }),
-		column(w.fresh, func(r *orderRow) string { return r.Capture }),
-		column(w.fresh, func(r *orderRow) string { return r.CustomerID }),
-		column(w.fresh, func(r *orderRow) string { return r.ViberBot }),
-		column(w.fresh, func(r *orderRow) string { return r.ViberUserID }),
-		column(w.fresh, func(r *orderRow) string { return r.ItemsHash }),
-		column(w.fresh, func(r *orderRow) bool { return r.Live }),
-		column(w.fresh, func(r *orderRow) string { return r.Locale }),
-		column(w.fresh, func(r *orderRow) string { return r.State }),
-		column(w.fresh, func(r *orderRow) string { return r.Resume }),
-		column(w.fresh, func(r *orderRow) int64 { return r.Version }),
-		column(w.fresh, func(r *orderRow) time.Time { return r.OfferUntil.Time }),
-		column(w.fresh, func(r *orderRow) time.Time { return r.AcceptUntil.Time }),
-		column(w.fresh, func(r *orderRow) time.Time { return r.CreatedAt.Time }),
-		column(w.fresh, func(r *orderRow) time.Time { return r.UpdatedAt.Time }),
-		column(w.fresh, func(r *orderRow) string { return r.DetailsID }),
-		column(w.fresh, func(r *orderRow) string { return r.SettledBy }))
+func (p *pipe) links(w *written[linkRow]) {
+	if p.add(len(w.changed), updateLinks) {
+		texts(p, w.changed, func(r *linkRow) string { return r.Merchant })
+		texts(p, w.changed, func(r *linkRow) string { return r.LinkID })
+		texts(p, w.changed, func(r *linkRow) string { return r.State })
+		timesOrNull(p, w.changed, func(r *linkRow) micros { return r.DeactivatedAt })
+		int64s(p, w.changed, func(r *linkRow) int64 { return r.Version })
+		int64s(p, w.loaded, func(version *int64) int64 { return *version })
+	}
+	if p.add(len(w.fresh), insertLinks) {
+		texts(p, w.fresh, func(r *linkRow) string { return r.Merchant })
+		texts(p, w.fresh, func(r *linkRow) string { return r.LinkID })
+		texts(p, w.fresh, func(r *linkRow) string { return r.Kind })
+		texts(p, w.fresh, func(r *linkRow) string { return r.OrderID })
+		texts(p, w.fresh, func(r *linkRow) string { return r.State })
+		texts(p, w.fresh, func(r *linkRow) string { return r.Currency })
+		int64s(p, w.fresh, func(r *linkRow) int64 { return r.Amount })
+		texts(p, w.fresh, func(r *linkRow) string { return r.Capture })
+		bools(p, w.fresh, func(r *linkRow) bool { return r.Live })
+		texts(p, w.fresh, func(r *linkRow) string { return r.Locale })
+		texts(p, w.fresh, func(r *linkRow) string { return r.KeyID })
+		blobs(p, w.fresh, func(r *linkRow) []byte { return r.TokenHash[:] })
+		times(p, w.fresh, func(r *linkRow) micros { return r.ExpiresAt })
+		int64s(p, w.fresh, func(r *linkRow) int64 { return r.OrderExpiresNS })
+		times(p, w.fresh, func(r *linkRow) micros { return r.CreatedAt })
+		timesOrNull(p, w.fresh, func(r *linkRow) micros { return r.DeactivatedAt })
+		int64s(p, w.fresh, func(r *linkRow) int64 { return r.Version })
+		texts(p, w.fresh, func(r *linkRow) string { return r.DetailsID })
+	}
 }
 
-func (b *counted) attempts(w *written[attemptRow]) {
+func (p *pipe) orders(w *written[orderRow]) {
+	if p.add(len(w.changed), updateOrders) {
+		texts(p, w.changed, func(r *orderRow) string { return r.Merchant })
+		texts(p, w.changed, func(r *orderRow) string { return r.OrderID })
+		texts(p, w.changed, func(r *orderRow) string { return r.LinkID })
+		texts(p, w.changed, func(r *orderRow) string { return r.State })
+		texts(p, w.changed, func(r *orderRow) string { return r.Resume })
+		int64s(p, w.changed, func(r *orderRow) int64 { return r.Version })
+		times(p, w.changed, func(r *orderRow) micros { return r.OfferUntil })
+		times(p, w.changed, func(r *orderRow) micros { return r.AcceptUntil })
+		times(p, w.changed, func(r *orderRow) micros { return r.UpdatedAt })
+		texts(p, w.changed, func(r *orderRow) string { return r.SettledBy })
+		int64s(p, w.loaded, func(version *int64) int64 { return *version })
+	}
+	if p.add(len(w.fresh), insertOrders) {
+		texts(p, w.fresh, func(r *orderRow) string { return r.Merchant })
+		texts(p, w.fresh, func(r *orderRow) string { return r.OrderID })
+		texts(p, w.fresh, func(r *orderRow) string { return r.LinkID })
+		texts(p, w.fresh, func(r *orderRow) string { return r.Kind })
+		texts(p, w.fresh, func(r *orderRow) string { return r.Currency })
+		int64s(p, w.fresh, func(r *orderRow) int64 { return r.Amount })
+		texts(p, w.fresh, func(r *orderRow) string { return r.Capture })
+		texts(p, w.fresh, func(r *orderRow) string { return r.CustomerID })
+		texts(p, w.fresh, func(r *orderRow) string { return r.ViberBot })
+		texts(p, w.fresh, func(r *orderRow) string { return r.ViberUserID })
+		texts(p, w.fresh, func(r *orderRow) string { return r.ItemsHash })
+		bools(p, w.fresh, func(r *orderRow) bool { return r.Live })
+		texts(p, w.fresh, func(r *orderRow) string { return r.Locale })
+		texts(p, w.fresh, func(r *orderRow) string { return r.State })
+		texts(p, w.fresh, func(r *orderRow) string { return r.Resume })
+		int64s(p, w.fresh, func(r *orderRow) int64 { return r.Version })
+		times(p, w.fresh, func(r *orderRow) micros { return r.OfferUntil })
+		times(p, w.fresh, func(r *orderRow) micros { return r.AcceptUntil })
+		times(p, w.fresh, func(r *orderRow) micros { return r.CreatedAt })
+		times(p, w.fresh, func(r *orderRow) micros { return r.UpdatedAt })
+		texts(p, w.fresh, func(r *orderRow) string { return r.DetailsID })
+		texts(p, w.fresh, func(r *orderRow) string { return r.SettledBy })
+	}
+}
+
+func (p *pipe) attempts(w *written[attemptRow]) {
 	// First the changes: an attempt that died makes room for the next (O7).
-	b.queue(len(w.changed), updateAttempts,
-		column(w.changed, func(r *attemptRow) string { return r.Merchant }),
-		column(w.changed, func(r *attemptRow) string { return r.OrderID }),
-		column(w.changed, func(r *attemptRow) int32 { return r.Number }),
-		column(w.changed, func(r *attemptRow) string { return r.State }),
-		column(w.changed, func(r *attemptRow) time.Time { return r.SessionUntil.Time }),
-		column(w.changed, func(r *attemptRow) int64 { return r.GraceNS }),
-		column(w.changed, func(r *attemptRow) string { return r.Failure }),
-		column(w.changed, func(r *attemptRow) string { return r.Seen }),
-		column(w.changed, func(r *attemptRow) string { return r.PaymentID }))
-	b.queue(len(w.fresh), insertAttempts,
-		column(w.fresh, func(r *attemptRow) string { return r.Merchant }),
-		column(w.fresh, func(r *attemptRow) string { return r.OrderID }),
-		column(w.fresh, func(r *attemptRow) int32 { return r.Number }),
-		column(w.fresh, func(r *attemptRow) string { return r.AttemptID }),
-		column(w.fresh, func(r *attemptRow) string { return r.Account }),
-		column(w.fresh, func(r *attemptRow) string { return r.State }),
-		column(w.fresh, func(r *attemptRow) time.Time { return r.StartedAt.Time }),
-		column(w.fresh, func(r *attemptRow) time.Time { return r.SessionUntil.Time }),
-		column(w.fresh, func(r *attemptRow) int64 { return r.GraceNS }),
-		column(w.fresh, func(r *attemptRow) string { return r.Failure }),
-		column(w.fresh, func(r *attemptRow) string { return r.Seen }),
-		column(w.fresh, func(r *attemptRow) string { return r.PaymentID }))
+	if p.add(len(w.changed), updateAttempts) {
+		texts(p, w.changed, func(r *attemptRow) string { return r.Merchant })
+		texts(p, w.changed, func(r *attemptRow) string { return r.OrderID })
+		int32s(p, w.changed, func(r *attemptRow) int32 { return r.Number })
+		texts(p, w.changed, func(r *attemptRow) string { return r.State })
+		times(p, w.changed, func(r *attemptRow) micros { return r.SessionUntil })
+		int64s(p, w.changed, func(r *attemptRow) int64 { return r.GraceNS })
+		texts(p, w.changed, func(r *attemptRow) string { return r.Failure })
+		texts(p, w.changed, func(r *attemptRow) string { return r.Seen })
+		texts(p, w.changed, func(r *attemptRow) string { return r.PaymentID })
+	}
+	if p.add(len(w.fresh), insertAttempts) {
+		texts(p, w.fresh, func(r *attemptRow) string { return r.Merchant })
+		texts(p, w.fresh, func(r *attemptRow) string { return r.OrderID })
+		int32s(p, w.fresh, func(r *attemptRow) int32 { return r.Number })
+		texts(p, w.fresh, func(r *attemptRow) string { return r.AttemptID })
+		texts(p, w.fresh, func(r *attemptRow) string { return r.Account })
+		texts(p, w.fresh, func(r *attemptRow) string { return r.State })
+		times(p, w.fresh, func(r *attemptRow) micros { return r.StartedAt })
+		times(p, w.fresh, func(r *attemptRow) micros { return r.SessionUntil })
+		int64s(p, w.fresh, func(r *attemptRow) int64 { return r.GraceNS })
+		texts(p, w.fresh, func(r *attemptRow) string { return r.Failure })
+		texts(p, w.fresh, func(r *attemptRow) string { return r.Seen })
+		texts(p, w.fresh, func(r *attemptRow) string { return r.PaymentID })
+	}
 }
 
-func (b *counted) payments(w *written[paymentRow]) {
-	b.queue(len(w.changed), updatePayments,
-		column(w.changed, func(r *paymentRow) string { return r.Merchant }),
-		column(w.changed, func(r *paymentRow) string { return r.OrderID }),
-		column(w.changed, func(r *paymentRow) int32 { return r.Number }),
-		column(w.changed, func(r *paymentRow) int64 { return r.Authorized }),
-		column(w.changed, func(r *paymentRow) int64 { return r.Captured }),
-		column(w.changed, func(r *paymentRow) int64 { return r.Reserved }),
-		column(w.changed, func(r *paymentRow) int64 { return r.Refunded }),
-		column(w.changed, func(r *paymentRow) int64 { return r.ChargedBack }),
-		column(w.changed, func(r *paymentRow) bool { return r.Settles }))
-	b.queue(len(w.fresh), insertPayments,
-		column(w.fresh, func(r *paymentRow) string { return r.Merchant }),
-		column(w.fresh, func(r *paymentRow) string { return r.OrderID }),
-		column(w.fresh, func(r *paymentRow) int32 { return r.Number }),
-		column(w.fresh, func(r *paymentRow) string { return r.PaymentID }),
-		column(w.fresh, func(r *paymentRow) string { return r.Account }),
-		column(w.fresh, func(r *paymentRow) string { return r.PSPPaymentID }),
-		column(w.fresh, func(r *paymentRow) string { return r.AttemptID }),
-		column(w.fresh, func(r *paymentRow) string { return r.Currency }),
-		column(w.fresh, func(r *paymentRow) int64 { return r.Authorized }),
-		column(w.fresh, func(r *paymentRow) int64 { return r.Captured }),
-		column(w.fresh, func(r *paymentRow) int64 { return r.Reserved }),
-		column(w.fresh, func(r *paymentRow) int64 { return r.Refunded }),
-		column(w.fresh, func(r *paymentRow) int64 { return r.ChargedBack }),
-		column(w.fresh, func(r *paymentRow) bool { return r.Settles }))
+func (p *pipe) payments(w *written[paymentRow]) {
+	if p.add(len(w.changed), updatePayments) {
+		texts(p, w.changed, func(r *paymentRow) string { return r.Merchant })
+		texts(p, w.changed, func(r *paymentRow) string { return r.OrderID })
+		int32s(p, w.changed, func(r *paymentRow) int32 { return r.Number })
+		int64s(p, w.changed, func(r *paymentRow) int64 { return r.Authorized })
+		int64s(p, w.changed, func(r *paymentRow) int64 { return r.Captured })
+		int64s(p, w.changed, func(r *paymentRow) int64 { return r.Reserved })
+		int64s(p, w.changed, func(r *paymentRow) int64 { return r.Refunded })
+		int64s(p, w.changed, func(r *paymentRow) int64 { return r.ChargedBack })
+		bools(p, w.changed, func(r *paymentRow) bool { return r.Settles })
+	}
+	if p.add(len(w.fresh), insertPayments) {
+		texts(p, w.fresh, func(r *paymentRow) string { return r.Merchant })
+		texts(p, w.fresh, func(r *paymentRow) string { return r.OrderID })
+		int32s(p, w.fresh, func(r *paymentRow) int32 { return r.Number })
+		texts(p, w.fresh, func(r *paymentRow) string { return r.PaymentID })
+		texts(p, w.fresh, func(r *paymentRow) string { return r.Account })
+		texts(p, w.fresh, func(r *paymentRow) string { return r.PSPPaymentID })
+		texts(p, w.fresh, func(r *paymentRow) string { return r.AttemptID })
+		texts(p, w.fresh, func(r *paymentRow) string { return r.Currency })
+		int64s(p, w.fresh, func(r *paymentRow) int64 { return r.Authorized })
+		int64s(p, w.fresh, func(r *paymentRow) int64 { return r.Captured })
+		int64s(p, w.fresh, func(r *paymentRow) int64 { return r.Reserved })
+		int64s(p, w.fresh, func(r *paymentRow) int64 { return r.Refunded })
+		int64s(p, w.fresh, func(r *paymentRow) int64 { return r.ChargedBack })
+		bools(p, w.fresh, func(r *paymentRow) bool { return r.Settles })
+	}
 }
 
-func (b *counted) refunds(w *written[refundRow]) {
-	b.queue(len(w.changed), updateRefunds,
-		column(w.changed, func(r *refundRow) string { return r.Merchant }),
-		column(w.changed, func(r *refundRow) string { return r.OrderID }),
-		column(w.changed, func(r *refundRow) int32 { return r.Number }),
-		column(w.changed, func(r *refundRow) string { return r.State }))
-	b.queue(len(w.fresh), insertRefunds,
-		column(w.fresh, func(r *refundRow) string { return r.Merchant }),
-		column(w.fresh, func(r *refundRow) string { return r.OrderID }),
-		column(w.fresh, func(r *refundRow) int32 { return r.Number }),
-		column(w.fresh, func(r *refundRow) string { return r.RefundID }),
-		column(w.fresh, func(r *refundRow) string { return r.PaymentID }),
-		column(w.fresh, func(r *refundRow) int64 { return r.Amount }),
-		column(w.fresh, func(r *refundRow) string { return r.State }),
-		column(w.fresh, func(r *refundRow) bool { return r.Automatic }),
-		column(w.fresh, func(r *refundRow) time.Time { return r.RequestedAt.Time }))
+func (p *pipe) refunds(w *written[refundRow]) {
+	if p.add(len(w.changed), updateRefunds) {
+		texts(p, w.changed, func(r *refundRow) string { return r.Merchant })
+		texts(p, w.changed, func(r *refundRow) string { return r.OrderID })
+		int32s(p, w.changed, func(r *refundRow) int32 { return r.Number })
+		texts(p, w.changed, func(r *refundRow) string { return r.State })
+	}
+	if p.add(len(w.fresh), insertRefunds) {
+		texts(p, w.fresh, func(r *refundRow) string { return r.Merchant })
+		texts(p, w.fresh, func(r *refundRow) string { return r.OrderID })
+		int32s(p, w.fresh, func(r *refundRow) int32 { return r.Number })
+		texts(p, w.fresh, func(r *refundRow) string { return r.RefundID })
+		texts(p, w.fresh, func(r *refundRow) string { return r.PaymentID })
+		int64s(p, w.fresh, func(r *refundRow) int64 { return r.Amount })
+		texts(p, w.fresh, func(r *refundRow) string { return r.State })
+		bools(p, w.fresh, func(r *refundRow) bool { return r.Automatic })
+		times(p, w.fresh, func(r *refundRow) micros { return r.RequestedAt })
+	}
 }
 
-func (b *counted) exceptions(w *written[exceptionRow]) {
-	b.queue(len(w.changed), updateExceptions,
-		column(w.changed, func(r *exceptionRow) string { return r.Merchant }),
-		column(w.changed, func(r *exceptionRow) string { return r.OrderID }),
-		column(w.changed, func(r *exceptionRow) int32 { return r.Number }),
-		column(w.changed, func(r *exceptionRow) *time.Time { return r.ResolvedAt.orNull() }),
-		column(w.changed, func(r *exceptionRow) string { return r.Resolution }))
-	b.queue(len(w.fresh), insertExceptions,
-		column(w.fresh, func(r *exceptionRow) string { return r.Merchant }),
-		column(w.fresh, func(r *exceptionRow) string { return r.OrderID }),
-		column(w.fresh, func(r *exceptionRow) int32 { return r.Number }),
-		column(w.fresh, func(r *exceptionRow) string { return r.ExceptionID }),
-		column(w.fresh, func(r *exceptionRow) string { return r.Kind }),
-		column(w.fresh, func(r *exceptionRow) string { return r.PaymentID }),
-		column(w.fresh, func(r *exceptionRow) string { return r.AttemptID }),
-		column(w.fresh, func(r *exceptionRow) int64 { return r.Amount }),
-		column(w.fresh, func(r *exceptionRow) string { return r.Currency }),
-		column(w.fresh, func(r *exceptionRow) string { return r.Detail }),
-		column(w.fresh, func(r *exceptionRow) time.Time { return r.OpenedAt.Time }),
-		column(w.fresh, func(r *exceptionRow) *time.Time { return r.ResolvedAt.orNull() }),
-		column(w.fresh, func(r *exceptionRow) string { return r.Resolution }),
-		column(w.fresh, func(r *exceptionRow) string { return r.Policy }))
+func (p *pipe) exceptions(w *written[exceptionRow]) {
+	if p.add(len(w.changed), updateExceptions) {
+		texts(p, w.changed, func(r *exceptionRow) string { return r.Merchant })
+		texts(p, w.changed, func(r *exceptionRow) string { return r.OrderID })
+		int32s(p, w.changed, func(r *exceptionRow) int32 { return r.Number })
+		timesOrNull(p, w.changed, func(r *exceptionRow) micros { return r.ResolvedAt })
+		texts(p, w.changed, func(r *exceptionRow) string { return r.Resolution })
+	}
+	if p.add(len(w.fresh), insertExceptions) {
+		texts(p, w.fresh, func(r *exceptionRow) string { return r.Merchant })
+		texts(p, w.fresh, func(r *exceptionRow) string { return r.OrderID })
+		int32s(p, w.fresh, func(r *exceptionRow) int32 { return r.Number })
+		texts(p, w.fresh, func(r *exceptionRow) string { return r.ExceptionID })
+		texts(p, w.fresh, func(r *exceptionRow) string { return r.Kind })
+		texts(p, w.fresh, func(r *exceptionRow) string { return r.PaymentID })
+		texts(p, w.fresh, func(r *exceptionRow) string { return r.AttemptID })
+		int64s(p, w.fresh, func(r *exceptionRow) int64 { return r.Amount })
+		texts(p, w.fresh, func(r *exceptionRow) string { return r.Currency })
+		texts(p, w.fresh, func(r *exceptionRow) string { return r.Detail })
+		times(p, w.fresh, func(r *exceptionRow) micros { return r.OpenedAt })
+		timesOrNull(p, w.fresh, func(r *exceptionRow) micros { return r.ResolvedAt })
+		texts(p, w.fresh, func(r *exceptionRow) string { return r.Resolution })
+		texts(p, w.fresh, func(r *exceptionRow) string { return r.Policy })
+	}
 }
 
-func (b *counted) records(rows []recordRow) {
-	b.queue(len(rows), insertRecords,
-		column(rows, func(r *recordRow) string { return r.Merchant }),
-		column(rows, func(r *recordRow) string { return r.Method }),
-		column(rows, func(r *recordRow) string { return r.Key }),
-		column(rows, func(r *recordRow) []byte { return r.Fingerprint }),
-		column(rows, func(r *recordRow) []byte { return r.Result }),
-		column(rows, func(r *recordRow) time.Time { return r.CreatedAt.Time }))
+func (p *pipe) records(rows []recordRow) {
+	if p.add(len(rows), insertRecords) {
+		texts(p, rows, func(r *recordRow) string { return r.Merchant })
+		texts(p, rows, func(r *recordRow) string { return r.Method })
+		texts(p, rows, func(r *recordRow) string { return r.Key })
+		blobs(p, rows, func(r *recordRow) []byte { return r.Fingerprint })
+		blobs(p, rows, func(r *recordRow) []byte { return r.Result })
+		times(p, rows, func(r *recordRow) micros { return r.CreatedAt })
+	}
 }
 
-func (b *counted) texts(rows []textRow) {
-	b.queue(len(rows), insertTexts,
-		column(rows, func(r *textRow) string { return r.Merchant }),
-		column(rows, func(r *textRow) string { return r.EntryID }),
-		column(rows, func(r *textRow) []byte { return r.Sealed }))
+func (p *pipe) texts(rows []textRow) {
+	if p.add(len(rows), insertTexts) {
+		texts(p, rows, func(r *textRow) string { return r.Merchant })
+		texts(p, rows, func(r *textRow) string { return r.EntryID })
+		blobs(p, rows, func(r *textRow) []byte { return r.Sealed })
+	}
 }
 
-func queueEntries(batch *pgx.Batch, rows []entryRow) {
-	batch.Queue(insertEntries,
-		column(rows, func(r *entryRow) string { return r.Merchant }),
-		column(rows, func(r *entryRow) int64 { return r.Position }),
-		column(rows, func(r *entryRow) string { return r.EntryID }),
-		column(rows, func(r *entryRow) string { return r.OrderID }),
-		column(rows, func(r *entryRow) string { return r.LinkID }),
-		column(rows, func(r *entryRow) string { return r.Type }),
-		column(rows, func(r *entryRow) []byte { return r.Bytes }),
-		column(rows, func(r *entryRow) []byte { return r.Hash }))
+func (p *pipe) entries(rows []entryRow) {
+	if p.add(len(rows), insertEntries) {
+		texts(p, rows, func(r *entryRow) string { return r.Merchant })
+		int64s(p, rows, func(r *entryRow) int64 { return r.Position })
+		texts(p, rows, func(r *entryRow) string { return r.EntryID })
+		texts(p, rows, func(r *entryRow) string { return r.OrderID })
+		texts(p, rows, func(r *entryRow) string { return r.LinkID })
+		texts(p, rows, func(r *entryRow) string { return r.Type })
+		blobs(p, rows, func(r *entryRow) []byte { return r.Bytes })
+		blobs(p, rows, func(r *entryRow) []byte { return r.Hash })
+	}
+}
+
+func (p *pipe) heads(rows []headRow) {
+	if p.add(len(rows), moveHeads) {
+		texts(p, rows, func(r *headRow) string { return r.Merchant })
+		int64s(p, rows, func(r *headRow) int64 { return r.Position })
+		blobs(p, rows, func(r *headRow) []byte { return r.Hash[:] })
+	}
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql/driver"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -15,6 +16,9 @@ import (
 
 // rollbackMax is how long a rollback may take before its connection is given up.
 const rollbackMax = time.Second
+
+// pipeKept is how large a buffer may be to be used again.
+const pipeKept = 4 << 20
 
 // errEnded means that the transaction was used after its end.
 var errEnded = errors.New("the transaction has ended")
@@ -32,7 +36,7 @@ func (t *postgresTx) Save(ctx context.Context, changes *store.Changes) error {
 	}
 	var heads []headRow
 	err = native(t.conn, func(c *pgx.Conn) (err error) {
-		heads, err = writeRows(ctx, c, p)
+		heads, err = t.writeRows(ctx, c, p)
 		return err
 	})
 	if err != nil {
@@ -42,7 +46,7 @@ func (t *postgresTx) Save(ctx context.Context, changes *store.Changes) error {
 	if err != nil {
 		return err
 	}
-	return native(t.conn, func(c *pgx.Conn) error { return commit(ctx, c, p, next) })
+	return native(t.conn, func(c *pgx.Conn) error { return t.commit(ctx, c, p, next) })
 }
 
 // Rollback implements store.Tx.
@@ -69,75 +73,65 @@ func (t *postgresTx) Rollback() {
 	t.conn = nil
 }
 
-// counted is a pipeline whose statements say how many rows they must write.
-type counted struct{ batch pgx.Batch }
-
-func (b *counted) queue(want int, sql string, args ...any) {
-	if want == 0 {
-		return
-	}
-	b.batch.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
-		if tag.RowsAffected() != int64(want) {
-			return errShort
-		}
-		return nil
-	})
-}
-
 // writeRows writes every table but entries and heads, and locks the heads.
-func writeRows(ctx context.Context, c *pgx.Conn, p *plan) ([]headRow, error) {
-	b := &counted{}
-	b.links(&p.links)
-	b.orders(&p.orders)
-	b.attempts(&p.attempts)
-	b.payments(&p.payments)
-	b.refunds(&p.refunds)
-	b.exceptions(&p.exceptions)
-	b.records(p.records)
-	b.texts(p.texts)
-	var heads []headRow
-	if len(p.merchants) > 0 {
-		b.batch.Queue(lockHeads, p.merchants).Query(func(rows pgx.Rows) (err error) {
-			heads, err = pgx.CollectRows(rows, pgx.RowToStructByName[headRow])
-			return err //nolint:wrapcheck // Wrapped below.
+func (t *postgresTx) writeRows(ctx context.Context, c *pgx.Conn, plan *plan) ([]headRow, error) {
+	p := t.pipe()
+	defer t.pipes.Put(p)
+	p.links(&plan.links)
+	p.orders(&plan.orders)
+	p.attempts(&plan.attempts)
+	p.payments(&plan.payments)
+	p.refunds(&plan.refunds)
+	p.exceptions(&plan.exceptions)
+	p.records(plan.records)
+	p.texts(plan.texts)
+	heads := make([]headRow, 0, len(plan.merchants))
+	if len(plan.merchants) > 0 {
+		p.ask(lockHeads, func(values [][]byte) error {
+			head, err := readHeadRow(values)
+			heads = append(heads, head)
+			return err
 		})
+		texts(p, plan.merchants, func(m *string) string { return *m })
 	}
-	if err := c.SendBatch(ctx, &b.batch).Close(); err != nil {
+	if _, err := p.run(ctx, c); err != nil {
 		return nil, fmt.Errorf("write rows: %w", err)
 	}
 	return heads, nil
 }
 
-// commit appends the entries, moves the heads and commits. The heads' rows are locked, so that nothing
-// here waits for anybody.
-func commit(ctx context.Context, c *pgx.Conn, p *plan, heads []headRow) error {
-	batch := &pgx.Batch{}
-	if len(p.entries) > 0 {
-		queueEntries(batch, p.entries)
-		batch.Queue(moveHeads,
-			column(heads, func(h *headRow) string { return h.Merchant }),
-			column(heads, func(h *headRow) int64 { return h.Position }),
-			column(heads, func(h *headRow) []byte { return h.Hash[:] }))
+// readHeadRow reads the columns of lockHeads in their binary form.
+func readHeadRow(values [][]byte) (headRow, error) {
+	if len(values) != 3 || len(values[1]) != 8 || len(values[2]) != len(digest{}) {
+		return headRow{}, errors.New("a head cannot be read")
 	}
-	reached := false // COMMIT: everything before it was done.
-	results := c.SendBatch(ctx, batchWithCommit(batch))
-	var err error
-	for i := 0; err == nil && i < batch.Len(); i++ {
-		reached = i == batch.Len()-1
-		var tag pgconn.CommandTag
-		tag, err = results.Exec()
-		if err == nil && reached && tag.String() != "COMMIT" {
-			_ = results.Close()
-			return fmt.Errorf("commit: %w: the database answered %s", store.ErrRetry, tag)
-		}
-	}
-	_ = results.Close() // The outcome is known; a loss after it changes nothing.
-	return committing(err, reached)
+	return headRow{
+		Merchant: string(values[0]),
+		Position: int64(binary.BigEndian.Uint64(values[1])), //nolint:gosec // Two's complement.
+		Hash:     digest(values[2]),
+	}, nil
 }
 
-func batchWithCommit(batch *pgx.Batch) *pgx.Batch {
-	batch.Queue(`COMMIT`)
-	return batch
+// commit appends the entries, moves the heads and commits. The heads' rows are locked, so that nothing
+// here waits for anybody.
+func (t *postgresTx) commit(ctx context.Context, c *pgx.Conn, plan *plan, heads []headRow) error {
+	p := t.pipe()
+	defer t.pipes.Put(p)
+	p.entries(plan.entries)
+	p.heads(heads)
+	p.add(-1, commitStatement)
+	reached, err := p.run(ctx, c)
+	return committing(err, reached == len(p.calls)-1)
+}
+
+// pipe takes an empty pipe from those that were used before.
+func (t *postgresTx) pipe() *pipe {
+	p, ok := t.pipes.Get().(*pipe)
+	if !ok || cap(p.buf) > pipeKept {
+		return &pipe{}
+	}
+	p.reset()
+	return p
 }
 
 // committing is the error of the last pipeline. What the database itself refused was not written;
