@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/kvitpay/kvit/server/api"
 	"github.com/kvitpay/kvit/server/store"
 )
 
@@ -40,8 +41,8 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	doors := []*door{
-		{name: "public", listener: a.public, server: a.newServer(a.api.Public)},
-		{name: "admin", listener: a.admin, server: a.newServer(a.api.Admin)},
+		{name: "public", listener: a.public, server: api.NewHTTPServer(a.api.Public, a.log)},
+		{name: "admin", listener: a.admin, server: api.NewHTTPServer(a.api.Admin, a.log)},
 	}
 	for _, d := range doors {
 		group.Go(d.serve)
