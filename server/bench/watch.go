@@ -1,0 +1,426 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
+)
+
+const (
+	// eventsPerCreate is what a new dynamic link writes: link.created and order.created.
+	eventsPerCreate = 2
+	// publishers is how many calls the events of a fan-out are made by at the same time.
+	publishers = 32
+	// quietMax is how long nothing may arrive before a fan-out counts as over; drainMax bounds it whatever arrives.
+	quietMax = 1500 * time.Millisecond
+	drainMax = 6 * time.Second
+	openMax  = 20 * time.Second
+
+	envelopeSize = 5
+	envelopeEnd  = 0x2
+)
+
+// watchSpec says what a watching process does: subscribers of StreamOrderEvents over HTTP/2.
+type watchSpec struct {
+	Address       string
+	APIKey        string
+	Streams       int
+	PerConnection int
+	// Run makes the names of the orders made here differ from those of others.
+	Run int
+	// Rate is how many events per second are published for For; 0 means that the streams are only held.
+	Rate int
+	For  time.Duration
+	// Publish is the address that makes the floor's server publish; empty where orders are created.
+	Publish string
+}
+
+// watchResult is what the subscribers saw.
+type watchResult struct {
+	Published int
+	// Wanted is what everybody would see if nothing were lost.
+	Wanted, Delivered int
+	// Took is the time from the first publication to the last arrival.
+	Took      time.Duration
+	P50, P99  time.Duration
+	Gaps      int
+	Failed    int
+	Failure   string
+	CPU       time.Duration
+	PublishMS int
+}
+
+// watcher is the subscribers of one connection.
+type watcher struct {
+	h2      *h2conn
+	streams map[uint32]*subscription
+	latency histogram
+	gaps    int
+
+	ready     atomic.Int64
+	delivered atomic.Int64
+	lastSeen  atomic.Int64 // Unix nanoseconds
+	failure   atomic.Pointer[string]
+}
+
+// subscription is one stream.
+type subscription struct {
+	last  uint64
+	rest  []byte // the beginning of a message whose end has not come
+	ready bool
+}
+
+// watch opens the streams, calls opened, and where the spec says so publishes and waits for what comes.
+func watch(ctx context.Context, spec watchSpec, opened func() error) (watchResult, error) {
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	watchers, err := openStreams(ctx, spec, &running)
+	if err != nil {
+		return watchResult{}, err
+	}
+	if err := opened(); err != nil || spec.Rate == 0 {
+		return watchResult{}, err
+	}
+	began := time.Now()
+	var r watchResult
+	if spec.Publish != "" {
+		r.Published, err = publishAtFloor(ctx, spec)
+	} else {
+		r.Published, err = publishByCreating(ctx, spec)
+	}
+	if err != nil {
+		return watchResult{}, err
+	}
+	r.PublishMS = int(time.Since(began).Milliseconds())
+	r.Wanted = r.Published * spec.Streams
+	settle(ctx, watchers, r.Wanted)
+	stop()
+	running.Wait()
+
+	var all histogram
+	last := began
+	for _, w := range watchers {
+		all.merge(&w.latency)
+		r.Gaps += w.gaps
+		r.Delivered += int(w.delivered.Load())
+		if seen := time.Unix(0, w.lastSeen.Load()); seen.After(last) {
+			last = seen
+		}
+		if failure := w.failure.Load(); failure != nil {
+			r.Failed++
+			r.Failure = *failure
+		}
+	}
+	r.Took, r.P50, r.P99, r.CPU = last.Sub(began), all.quantile(0.50), all.quantile(0.99), ownCPU()
+	return r, nil
+}
+
+// openStreams returns when every stream has heard from the server.
+func openStreams(ctx context.Context, spec watchSpec, running *sync.WaitGroup) ([]*watcher, error) {
+	request, err := proto.Marshal(&kvitv1.StreamOrderEventsRequest{
+		Start: &kvitv1.StreamOrderEventsRequest_From{From: kvitv1.StreamFrom_STREAM_FROM_NOW},
+	})
+	if err != nil {
+		return nil, err
+	}
+	body := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(request))) //nolint:gosec // A few bytes.
+	body = append(body, request...)
+	headers := headerBlock([2]string{":path", pathStream}, [2]string{":authority", spec.Address},
+		[2]string{"content-type", "application/connect+proto"}, [2]string{"connect-protocol-version", "1"},
+		[2]string{"authorization", "Bearer " + spec.APIKey})
+	var watchers []*watcher
+	for left := spec.Streams; left > 0; left -= spec.PerConnection {
+		h2, err := dialH2(ctx, spec.Address)
+		if err != nil {
+			return nil, err
+		}
+		w := &watcher{h2: h2, streams: map[uint32]*subscription{}}
+		watchers = append(watchers, w)
+		for range min(left, spec.PerConnection) {
+			w.streams[h2.request(headers, body)] = &subscription{}
+		}
+		context.AfterFunc(ctx, func() { _ = h2.conn.Close() })
+		running.Go(w.run)
+	}
+	deadline := time.Now().Add(openMax)
+	for {
+		ready := 0
+		for _, w := range watchers {
+			ready += int(w.ready.Load())
+			if failure := w.failure.Load(); failure != nil {
+				return nil, errors.New(*failure)
+			}
+		}
+		if ready == spec.Streams {
+			return watchers, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("%d of %d streams are open after %s", ready, spec.Streams, openMax)
+		}
+		if err := pause(ctx, 5*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// settle waits until everything arrived, or nothing does any more.
+func settle(ctx context.Context, watchers []*watcher, wanted int) {
+	ended := time.Now()
+	for time.Since(ended) < drainMax {
+		delivered, last := 0, ended.UnixNano()
+		for _, w := range watchers {
+			delivered += int(w.delivered.Load())
+			last = max(last, w.lastSeen.Load())
+		}
+		if delivered >= wanted || time.Now().UnixNano()-last > int64(quietMax) || pause(ctx, 5*time.Millisecond) != nil {
+			return
+		}
+	}
+}
+
+// pause waits, unless the context ends first.
+func pause(ctx context.Context, span time.Duration) error {
+	timer := time.NewTimer(span)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run reads until the connection ends. That an ended test closes it is no failure.
+func (w *watcher) run() {
+	for {
+		f, err := w.h2.read()
+		if err == nil {
+			err = w.take(f)
+		}
+		if err == nil {
+			continue
+		}
+		if w.ready.Load() < int64(len(w.streams)) || !errors.Is(err, net.ErrClosed) {
+			text := err.Error()
+			w.failure.Store(&text)
+		}
+		return
+	}
+}
+
+func (w *watcher) take(f frame) error {
+	s := w.streams[f.stream]
+	switch {
+	case s == nil:
+		return nil
+	case f.kind == frameHeaders && !f.ok() && !f.end:
+		return fmt.Errorf("a stream was refused: %q", f.payload)
+	case f.end || f.kind == frameReset:
+		return fmt.Errorf("a stream ended: %q", f.payload)
+	case f.kind != frameData:
+		return nil
+	}
+	now := time.Now()
+	data := f.payload
+	if len(s.rest) > 0 {
+		s.rest = append(s.rest, data...)
+		data = s.rest
+	}
+	events := 0
+	for len(data) >= envelopeSize {
+		size := envelopeSize + int(binary.BigEndian.Uint32(data[1:]))
+		if len(data) < size {
+			break
+		}
+		if data[0]&envelopeEnd != 0 {
+			return fmt.Errorf("a stream ended: %s", data[envelopeSize:size])
+		}
+		n, err := w.message(s, data[envelopeSize:size], now)
+		if err != nil {
+			return err
+		}
+		events += n
+		data = data[size:]
+	}
+	s.rest = append(s.rest[:0], data...)
+	if events > 0 {
+		w.delivered.Add(int64(events))
+		w.lastSeen.Store(now.UnixNano())
+	}
+	return nil
+}
+
+// Field numbers of the messages that subscribers look into; a test compares them with the schema.
+const (
+	fieldEvents, fieldHeartbeat, fieldEvent protowire.Number = 1, 2, 1
+	fieldPosition, fieldOccurred            protowire.Number = 2, 7
+	fieldSeconds, fieldNanos                protowire.Number = 1, 2
+	fieldReset                              protowire.Number = 3
+)
+
+var errMessage = errors.New("a message that cannot be read")
+
+// message looks into one StreamOrderEventsResponse, for as little as is measured, and counts its events.
+func (w *watcher) message(s *subscription, message []byte, now time.Time) (int, error) {
+	events := 0
+	err := fields(message, func(field protowire.Number, value []byte, _ uint64) error {
+		switch field {
+		case fieldReset:
+			return errors.New("a stream was reset")
+		case fieldHeartbeat:
+			if !s.ready {
+				s.ready = true
+				w.ready.Add(1)
+			}
+		case fieldEvents:
+			return fields(value, func(field protowire.Number, value []byte, _ uint64) error {
+				if field != fieldEvent || value == nil {
+					return nil
+				}
+				events++
+				return w.event(s, value, now)
+			})
+		}
+		return nil
+	})
+	return events, err
+}
+
+func (w *watcher) event(s *subscription, event []byte, now time.Time) error {
+	var position, seconds, nanos uint64
+	err := fields(event, func(field protowire.Number, value []byte, number uint64) error {
+		switch field {
+		case fieldPosition:
+			position = number
+		case fieldOccurred:
+			return fields(value, func(field protowire.Number, _ []byte, number uint64) error {
+				switch field {
+				case fieldSeconds:
+					seconds = number
+				case fieldNanos:
+					nanos = number
+				}
+				return nil
+			})
+		}
+		return nil
+	})
+	if s.last != 0 && position != s.last+1 {
+		w.gaps++
+	}
+	s.last = position
+	w.latency.add(now.Sub(time.Unix(int64(seconds), int64(nanos)))) //nolint:gosec // A date of today.
+	return err
+}
+
+// fields calls visit for each field of a message: with its bytes, or with its number.
+func fields(message []byte, visit func(field protowire.Number, value []byte, number uint64) error) error {
+	for len(message) > 0 {
+		field, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return errMessage
+		}
+		message = message[n:]
+		var value []byte
+		var number uint64
+		switch kind {
+		case protowire.VarintType:
+			number, n = protowire.ConsumeVarint(message)
+		case protowire.BytesType:
+			value, n = protowire.ConsumeBytes(message)
+		default:
+			n = protowire.ConsumeFieldValue(field, kind, message)
+		}
+		if n < 0 {
+			return errMessage
+		}
+		message = message[n:]
+		if err := visit(field, value, number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publishByCreating makes orders at an even pace, and returns how many events they are.
+func publishByCreating(ctx context.Context, spec watchSpec) (int, error) {
+	t, err := newTemplate()
+	if err != nil {
+		return 0, err
+	}
+	var running sync.WaitGroup
+	var made atomic.Int64
+	failed := make(chan error, publishers)
+	gap := time.Duration(float64(time.Second) * eventsPerCreate / float64(spec.Rate))
+	total := int(spec.For / gap)
+	var next atomic.Int64
+	began := time.Now()
+	for caller := range min(publishers, total) {
+		running.Go(func() {
+			h, err := dialH1(ctx, spec.Address, t, spec.APIKey)
+			if err != nil {
+				failed <- err
+				return
+			}
+			defer h.close()
+			for i := int(next.Add(1)) - 1; i < total; i = int(next.Add(1)) - 1 {
+				if err := pause(ctx, time.Until(began.Add(time.Duration(i)*gap))); err != nil {
+					failed <- err
+					return
+				}
+				t.name(h.body, spec.Run, caller, i)
+				if _, err := h.call(); err != nil {
+					failed <- err
+					return
+				}
+				made.Add(eventsPerCreate)
+			}
+		})
+	}
+	running.Wait()
+	select {
+	case err := <-failed:
+		return 0, fmt.Errorf("publish: %w", err)
+	default:
+		return int(made.Load()), nil
+	}
+}
+
+// publishAtFloor lets the floor's server publish at an even pace.
+func publishAtFloor(ctx context.Context, spec watchSpec) (int, error) {
+	url := fmt.Sprintf("http://%s?rate=%d&for=%s", spec.Publish, spec.Rate, spec.For)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(string(bytes.TrimSpace(answer)))
+	if err != nil {
+		return 0, fmt.Errorf("publish: the floor answers %q", answer)
+	}
+	return n, nil
+}
