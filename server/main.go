@@ -47,7 +47,7 @@ func main() {
 			"Examples:\n"+
 			"  server                                     run with nothing set\n"+
 			"  KVIT_DATABASE_URL=postgres://... server    run on PostgreSQL\n"+
-			"  server check                               check the settings\n"+
+			"  server check                               say what is wrong with the settings\n"+
 			"  server keys installation --name 2026-11    a key for KVIT_KEYS"))
 	parsed.BindTo(io.Writer(os.Stdout), (*io.Writer)(nil))
 	if err := parsed.Run(); err != nil {

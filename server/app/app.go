@@ -20,6 +20,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -90,11 +91,11 @@ func New(ctx context.Context, settings *config.Settings, logs io.Writer) (app *A
 	if err := a.openStore(ctx, keys); err != nil {
 		return nil, err
 	}
-	locks, bus, err := a.openRedis()
+	locks, bus, err := a.openRedis() //nolint:contextcheck // Redis comes and goes outside of any call.
 	if err != nil {
 		return nil, err
 	}
-	changes := a.newWriter(bus)
+	changes := a.newWriter(bus) //nolint:contextcheck // A wake-up outlives the call that caused it.
 	a.payment = payment.New(payment.Needs{
 		Store: a.store, Writer: changes, Locks: locks, Keys: keys, IDs: newIDs, Merchants: merchants(settings),
 		PublicURL: settings.Door.PublicURL.String(), Observer: payment.Observer{
@@ -250,8 +251,8 @@ func ignoreClosed(err error) error {
 // close undoes what New has done, last first.
 func (a *App) close() error {
 	var errs []error
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		errs = append(errs, a.closers[i]())
+	for _, undo := range slices.Backward(a.closers) {
+		errs = append(errs, undo())
 	}
 	a.closers = nil
 	return errors.Join(errs...)

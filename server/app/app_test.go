@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -135,7 +134,7 @@ func TestNew_A2_KeysThatDoNotFitAreRefused(t *testing.T) {
 		stop()
 		return house.Run(ctx)
 	}
-	first := fmt.Sprintf("first %s", strings.Repeat("A", 42)+"E")
+	first := "first " + strings.Repeat("A", 42) + "E"
 	if err := open(first); err != nil {
 		t.Fatalf("the first start: %v", err)
 	}

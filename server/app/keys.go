@@ -65,7 +65,7 @@ func bootstrapKey(settings *config.Settings) (string, error) {
 // written halfway never appears under its name.
 func ownFile(dir, name string, text func() ([]byte, error)) ([]byte, error) {
 	path := filepath.Join(dir, name)
-	known, err := os.ReadFile(path)
+	known, err := os.ReadFile(path) //nolint:gosec // The path is the data directory of the settings.
 	if !errors.Is(err, fs.ErrNotExist) {
 		return known, err
 	}
@@ -80,14 +80,14 @@ func ownFile(dir, name string, text func() ([]byte, error)) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(draft.Name())
+	defer func() { _ = os.Remove(draft.Name()) }()
 	_, err = draft.Write(made)
 	if err = errors.Join(err, draft.Chmod(secretMode), draft.Sync(), draft.Close()); err != nil {
 		return nil, err
 	}
 	if err := os.Link(draft.Name(), path); err != nil { // Link, not Rename: who was first stays.
 		if errors.Is(err, fs.ErrExist) {
-			return os.ReadFile(path)
+			return os.ReadFile(path) //nolint:gosec // As above.
 		}
 		return nil, err
 	}

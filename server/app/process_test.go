@@ -66,7 +66,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
 
@@ -100,7 +100,7 @@ func (p *process) start() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	p.cmd = exec.Command(p.path)
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir = p.env, log, log, filepath.Dir(p.log)
 	if err := p.cmd.Start(); err != nil {
@@ -110,7 +110,7 @@ func (p *process) start() {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for range tick.C {
-		res, err := http.Get(p.url() + "/readyz") //nolint:noctx // Loopback, and bounded by the deadline.
+		res, err := http.Get(p.url() + "/readyz")
 		if err == nil {
 			_, _ = io.Copy(io.Discard, res.Body)
 			_ = res.Body.Close()
@@ -405,7 +405,7 @@ func freshSchema(t *testing.T) string {
 		if err != nil {
 			return err
 		}
-		defer conn.Close(ctx)
+		defer func() { _ = conn.Close(ctx) }()
 		_, err = conn.Exec(ctx, statement)
 		return err
 	}

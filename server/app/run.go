@@ -53,7 +53,7 @@ func (a *App) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-failed.Done():
 	}
-	a.stop(doors)
+	a.stop(context.WithoutCancel(ctx), doors)
 	stop()
 	return group.Wait()
 }
@@ -73,8 +73,8 @@ func (d *door) serve() error {
 }
 
 // stop ends streams with a cursor (S3), then waits for requests under way within the grace.
-func (a *App) stop(doors []*door) {
-	ctx, cancel := context.WithTimeout(context.Background(), a.settings.Process.ShutdownGrace)
+func (a *App) stop(ctx context.Context, doors []*door) {
+	ctx, cancel := context.WithTimeout(ctx, a.settings.Process.ShutdownGrace)
 	defer cancel()
 	a.log.LogAttrs(ctx, slog.LevelInfo, "stopping", slog.Duration("grace", a.settings.Process.ShutdownGrace))
 	a.api.EndStreams()
