@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -44,52 +43,86 @@ func (h *house) pass(d time.Duration) {
 	h.now.Store(&later)
 }
 
-func open(t *testing.T, locks lock.Locker) *house {
+func open(t *testing.T, locks lock.Locker, change ...func(*payment.Needs)) *house {
 	t.Helper()
 	h := &house{dir: t.TempDir(), caller: payment.Caller{Merchant: "demo", KeyID: "key_1"}}
 	start := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 	h.now.Store(&start)
+	keys := newKeys(t)
+	h.store = openStore(t, filepath.Join(h.dir, "kvit.db"), keys, h.clock)
+	h.Service = newService(t, h.store, keys, locks, change...)
+	return h
+}
+
+func newKeys(tb testing.TB) *seal.Keyring {
+	tb.Helper()
 	text, err := seal.Generate("first", rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	keys, err := seal.Parse(text)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	h.store, err = sqlstore.Open(t.Context(), sqlstore.Settings{
-		URL: filepath.Join(h.dir, "kvit.db"), Sealer: keys, Logger: log, Now: h.clock,
+	return keys
+}
+
+func openStore(t *testing.T, databaseURL string, keys *seal.Keyring, now func() time.Time) store.Store {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), sqlstore.Settings{
+		URL: databaseURL, Sealer: keys, Logger: slog.New(slog.DiscardHandler), Now: now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.store.EnsureMerchants(t.Context(), []string{"demo", "other"}); err != nil {
-		t.Fatal(err)
-	}
-	w := writer.New(h.store, writer.Options{Now: time.Now, Logger: log})
-	ctx, stop := context.WithCancel(context.Background()) //nolint:usetesting // The writer outlives the test's own context until cleanup.
-	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx) }()
 	t.Cleanup(func() {
-		stop()
-		if err := errors.Join(<-done, h.store.Close()); err != nil && !errors.Is(err, context.Canceled) {
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	h.Service = payment.New(payment.Needs{
-		Store: h.store, Writer: w, Locks: locks, Keys: keys, PublicURL: "https://pay.test",
-		IDs: func() order.IDs {
-			ids := order.IDs{Seed: uuid.Must(uuid.NewV7())}
-			_, _ = rand.Read(ids.Salt[:])
-			return ids
-		},
+	if err := s.EnsureMerchants(t.Context(), []string{"demo", "other"}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// newService is a server's use-cases over a store, with a writer of its own.
+func newService(t *testing.T, s store.Store, keys *seal.Keyring, locks lock.Locker, change ...func(*payment.Needs)) *payment.Service {
+	t.Helper()
+	needs := payment.Needs{
+		Store: s, Locks: locks, Keys: keys, IDs: newIDs, PublicURL: "https://pay.test",
+		Writer: startWriter(t, s, writer.Options{}),
 		Merchants: []payment.Merchant{
 			{ID: "demo", Name: "Demo", Locale: "hy", AcceptAfter: 24 * time.Hour, Location: time.UTC, Support: "help@demo.test"},
 			{ID: "other", Name: "Other", Locale: "en", AcceptAfter: 24 * time.Hour, Location: time.UTC},
 		},
+	}
+	for _, c := range change {
+		c(&needs)
+	}
+	return payment.New(needs)
+}
+
+func startWriter(t *testing.T, s store.Store, options writer.Options) *writer.Writer {
+	t.Helper()
+	options.Now, options.Logger = time.Now, slog.New(slog.DiscardHandler)
+	w := writer.New(s, options)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context())) // It runs until cleanup.
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
-	return h
+	return w
+}
+
+func newIDs() order.IDs {
+	ids := order.IDs{Seed: uuid.Must(uuid.NewV7())}
+	_, _ = rand.Read(ids.Salt[:])
+	return ids
 }
 
 func dram(t *testing.T, minor int64) money.Amount {
@@ -119,11 +152,17 @@ func (h *house) create(t *testing.T, in payment.CreateLink) (payment.CreatedLink
 	return created, replayed
 }
 
-func wantReason(t *testing.T, err error, reason fault.Reason) *fault.Error {
+func wantReason(t *testing.T, err error, reason fault.Reason) {
 	t.Helper()
 	if !fault.Is(err, reason) {
 		t.Fatalf("got %v, want %s", err, reason)
 	}
+}
+
+// wantFault is wantReason, for a closer look.
+func wantFault(t *testing.T, err error, reason fault.Reason) *fault.Error {
+	t.Helper()
+	wantReason(t, err, reason)
 	return fault.As(err)
 }
 
@@ -155,7 +194,7 @@ func TestCreateLink_I2_AReusedKeyNamesTheChangedFields(t *testing.T) {
 	other := lesson(t, "k-1", "A-1")
 	other.Amount, other.Details.Name = dram(t, 600_000), ""
 	_, _, err := h.CreateLink(t.Context(), h.caller, other)
-	e := wantReason(t, err, fault.ReasonIdempotencyKeyReused)
+	e := wantFault(t, err, fault.ReasonIdempotencyKeyReused)
 	if got := e.Metadata()["changed_fields"]; got != "amount.minor_units, customer.name" {
 		t.Fatalf("changed_fields = %q", got)
 	}
@@ -184,7 +223,7 @@ func TestCreateLink_I2_I3_FiftyAtOnceAreOneAnswerAnd49Replays(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range callers {
 				all.Go(func() {
-					created, replayed, err := h.CreateLink(context.Background(), h.caller, lesson(t, "k-1", "A-1")) //nolint:usetesting // Callers end before the test.
+					created, replayed, err := h.CreateLink(t.Context(), h.caller, lesson(t, "k-1", "A-1"))
 					switch {
 					case err != nil:
 						t.Errorf("caller %d: %v", i, err)
@@ -224,7 +263,7 @@ func TestCreateLink_O1_AnOrderIDIsOneOrderForEver(t *testing.T) {
 	other := lesson(t, "k-3", "A-1")
 	other.Amount = dram(t, 1)
 	_, _, err := h.CreateLink(t.Context(), h.caller, other)
-	if e := wantReason(t, err, fault.ReasonOrderIDConflict); e.Metadata()["changed_fields"] != "amount.minor_units" {
+	if e := wantFault(t, err, fault.ReasonOrderIDConflict); e.Metadata()["changed_fields"] != "amount.minor_units" {
 		t.Fatalf("metadata %v", e.Metadata())
 	}
 
@@ -373,7 +412,7 @@ func TestCancelOrder_O10_StopsTheOfferOnce(t *testing.T) {
 	}
 	in.Reason = "no reason"
 	_, _, err = h.CancelOrder(t.Context(), h.caller, in)
-	if e := wantReason(t, err, fault.ReasonIdempotencyKeyReused); e.Metadata()["changed_fields"] != "reason" {
+	if e := wantFault(t, err, fault.ReasonIdempotencyKeyReused); e.Metadata()["changed_fields"] != "reason" {
 		t.Fatalf("%v", e.Metadata())
 	}
 }
