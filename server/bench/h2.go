@@ -73,7 +73,8 @@ func dialH2(ctx context.Context, address string) (*h2conn, error) {
 func (c *h2conn) write(kind, flags byte, stream uint32, payload []byte) {
 	var head [frameHeaderSize]byte
 	n := len(payload)
-	head[0], head[1], head[2], head[3], head[4] = byte(n>>16), byte(n>>8), byte(n), kind, flags
+	binary.BigEndian.PutUint32(head[:], uint32(n)<<8|uint32(kind)) //nolint:gosec // At most frameMax.
+	head[4] = flags
 	binary.BigEndian.PutUint32(head[5:], stream)
 	_, _ = c.w.Write(head[:])
 	_, _ = c.w.Write(payload)

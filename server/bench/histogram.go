@@ -21,26 +21,26 @@ type histogram struct {
 }
 
 func (h *histogram) add(latency time.Duration) {
-	us := uint64(min(max(latency.Microseconds(), 0), histogramMax))
+	us := min(max(latency.Microseconds(), 0), histogramMax)
 	h.counts[bucket(us)]++
 	h.total++
 }
 
-func bucket(us uint64) int {
+func bucket(us int64) int {
 	if us < 2*fine {
 		return int(us)
 	}
-	shift := bits.Len64(us) - bits.Len64(fine)
+	shift := bits.Len64(uint64(us)) - bits.Len64(fine)
 	return shift*fine + int(us>>shift)
 }
 
 // middle is the value in the middle of a bucket, in microseconds.
-func middle(bucket int) uint64 {
+func middle(bucket int) int64 {
 	if bucket < 2*fine {
-		return uint64(bucket)
+		return int64(bucket)
 	}
 	shift := bucket/fine - 1
-	return uint64(bucket%fine+fine)<<shift + 1<<shift/2
+	return int64(bucket%fine+fine)<<shift + 1<<shift/2
 }
 
 func (h *histogram) merge(other *histogram) {

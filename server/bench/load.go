@@ -301,7 +301,7 @@ func (c *course) callH2(ctx context.Context, t *tally, first, end int) {
 		t.fail("%v", err)
 		return
 	}
-	defer h.conn.Close()
+	defer func() { _ = h.conn.Close() }()
 	prepared()
 	<-c.start
 

@@ -102,14 +102,9 @@ func bench(ctx context.Context, p *plan, w *workshop, opts options, out io.Write
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, pg.close()) }()
+	defer func() { err = errors.Join(err, pg.close(ctx)) }()
 	w.postgres, w.redis = pg.url.String(), opts.redis
-	groups := []*group{
-		createGroup(w, pg, opts.seconds),
-		sqliteGroup(w, opts.seconds),
-		streamGroup(w, pg, opts.seconds),
-		memoryGroup(w, pg),
-	}
+	groups := allGroups(w, pg, opts.seconds)
 	found, notes, err := p.run(ctx, groups)
 	if err != nil {
 		return err
@@ -125,6 +120,11 @@ func bench(ctx context.Context, p *plan, w *workshop, opts options, out io.Write
 		return nil
 	}
 	return profiles(ctx, p, w, pg, opts.profile)
+}
+
+// allGroups are what there is to measure, in the order of the table.
+func allGroups(w *workshop, pg *postgres, seconds int) []*group {
+	return []*group{createGroup(w, pg, seconds), sqliteGroup(w, seconds), streamGroup(w, pg, seconds), memoryGroup(w, pg)}
 }
 
 // machine says what this runs on.

@@ -61,7 +61,7 @@ func openPostgres(ctx context.Context, address, dir string) (_ *postgres, err er
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, p.close())
+			err = errors.Join(err, p.close(ctx))
 		}
 	}()
 	ours := *u
@@ -89,12 +89,12 @@ func openPostgres(ctx context.Context, address, dir string) (_ *postgres, err er
 	return p, nil
 }
 
-// close drops the database.
-func (p *postgres) close() error {
+// close drops the database, also when ctx has ended.
+func (p *postgres) close(ctx context.Context) error {
 	if p.db != nil {
 		_ = p.db.Close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopMax)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopMax)
 	defer cancel()
 	_, err := p.server.ExecContext(ctx, "DROP DATABASE IF EXISTS "+p.name+" WITH (FORCE)")
 	return errors.Join(err, p.server.Close())

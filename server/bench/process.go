@@ -67,8 +67,7 @@ func (p *process) wait() error {
 		return err
 	case <-time.After(stopMax):
 		_ = p.cmd.Process.Kill()
-		<-p.ended
-		return fmt.Errorf("process %d did not end within %s", p.id(), stopMax)
+		return errors.Join(<-p.ended, fmt.Errorf("process %d did not end within %s", p.id(), stopMax))
 	}
 }
 
@@ -157,7 +156,7 @@ func runChild(ctx context.Context, kind string, in io.Reader, out io.Writer) err
 		return answer(task, say, func(spec sqliteSpec) (loadResult, error) { return bareSQLite(ctx, spec) })
 	case "floor":
 		var spec floorSpec
-		if err := json.Unmarshal(task, &spec); err != nil {
+		if err := json.Unmarshal(task, &spec); err != nil { //nolint:musttag // Between us alone.
 			return err
 		}
 		return serveFloor(ctx, spec, func(address string) error { return say(address) })

@@ -74,7 +74,7 @@ func prepareInserts(ctx context.Context, conn *sql.Conn) ([]*sql.Stmt, error) {
 		if strings.TrimSpace(text) == "" {
 			continue
 		}
-		statement, err := conn.PrepareContext(ctx, text)
+		statement, err := conn.PrepareContext(ctx, text) //nolint:sqlclosecheck // The end of the database closes it.
 		if err != nil {
 			return nil, fmt.Errorf("prepare: %w", err)
 		}

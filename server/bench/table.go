@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -121,14 +122,14 @@ var columns = []struct {
 	left  bool
 }{
 	{"row", 36, true},
-	{"value", 12, false},
-	{"p50 ms", 7, false},
-	{"p99 ms", 7, false},
-	{"ratio", 6, false},
+	{"value", 13, false},
+	{"p50 ms", 8, false},
+	{"p99 ms", 8, false},
+	{"ratio", 5, false},
 	{"min..max", 11, false},
-	{"to", 9, true},
-	{"and", 14, true},
-	{"target", 10, true},
+	{"to", 10, true},
+	{"and", 11, true},
+	{"target", 9, true},
 }
 
 // printTable writes the table for people.
@@ -170,6 +171,9 @@ func cells(r *row) []string {
 	if len(r.Ratios) > 0 {
 		first := r.Ratios[0]
 		cells[4], cells[5], cells[6] = fmt.Sprintf("%.2f", first.Median), fmt.Sprintf("%.2f..%.2f", first.Min, first.Max), first.Of
+		if word, _, long := strings.Cut(first.Of, " "); long { // "create", with the protocol and callers of this row
+			cells[6] = word
+		}
 	}
 	if len(r.Ratios) > 1 {
 		cells[7] = fmt.Sprintf("%.2f %s", r.Ratios[1].Median, r.Ratios[1].Of)
@@ -192,7 +196,7 @@ func latency(d time.Duration) string {
 
 // thousands writes 12345 as 12,345.
 func thousands(n int) string {
-	text := fmt.Sprint(n)
+	text := strconv.Itoa(n)
 	for at := len(text) - 3; at > 0; at -= 3 {
 		text = text[:at] + "," + text[at:]
 	}

@@ -1,30 +1,21 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
 )
 
 const (
-	// eventsPerCreate is what a new dynamic link writes: link.created and order.created.
-	eventsPerCreate = 2
-	// publishers is how many calls the events of a fan-out are made by at the same time.
-	publishers = 32
 	// quietMax is how long nothing may arrive before a fan-out counts as over; drainMax bounds it whatever arrives.
 	quietMax = 1500 * time.Millisecond
 	drainMax = 6 * time.Second
@@ -264,163 +255,4 @@ func (w *watcher) take(f frame) error {
 		w.lastSeen.Store(now.UnixNano())
 	}
 	return nil
-}
-
-// Field numbers of the messages that subscribers look into; a test compares them with the schema.
-const (
-	fieldEvents, fieldHeartbeat, fieldEvent protowire.Number = 1, 2, 1
-	fieldPosition, fieldOccurred            protowire.Number = 2, 7
-	fieldSeconds, fieldNanos                protowire.Number = 1, 2
-	fieldReset                              protowire.Number = 3
-)
-
-var errMessage = errors.New("a message that cannot be read")
-
-// message looks into one StreamOrderEventsResponse, for as little as is measured, and counts its events.
-func (w *watcher) message(s *subscription, message []byte, now time.Time) (int, error) {
-	events := 0
-	err := fields(message, func(field protowire.Number, value []byte, _ uint64) error {
-		switch field {
-		case fieldReset:
-			return errors.New("a stream was reset")
-		case fieldHeartbeat:
-			if !s.ready {
-				s.ready = true
-				w.ready.Add(1)
-			}
-		case fieldEvents:
-			return fields(value, func(field protowire.Number, value []byte, _ uint64) error {
-				if field != fieldEvent || value == nil {
-					return nil
-				}
-				events++
-				return w.event(s, value, now)
-			})
-		}
-		return nil
-	})
-	return events, err
-}
-
-func (w *watcher) event(s *subscription, event []byte, now time.Time) error {
-	var position, seconds, nanos uint64
-	err := fields(event, func(field protowire.Number, value []byte, number uint64) error {
-		switch field {
-		case fieldPosition:
-			position = number
-		case fieldOccurred:
-			return fields(value, func(field protowire.Number, _ []byte, number uint64) error {
-				switch field {
-				case fieldSeconds:
-					seconds = number
-				case fieldNanos:
-					nanos = number
-				}
-				return nil
-			})
-		}
-		return nil
-	})
-	if s.last != 0 && position != s.last+1 {
-		w.gaps++
-	}
-	s.last = position
-	w.latency.add(now.Sub(time.Unix(int64(seconds), int64(nanos)))) //nolint:gosec // A date of today.
-	return err
-}
-
-// fields calls visit for each field of a message: with its bytes, or with its number.
-func fields(message []byte, visit func(field protowire.Number, value []byte, number uint64) error) error {
-	for len(message) > 0 {
-		field, kind, n := protowire.ConsumeTag(message)
-		if n < 0 {
-			return errMessage
-		}
-		message = message[n:]
-		var value []byte
-		var number uint64
-		switch kind {
-		case protowire.VarintType:
-			number, n = protowire.ConsumeVarint(message)
-		case protowire.BytesType:
-			value, n = protowire.ConsumeBytes(message)
-		default:
-			n = protowire.ConsumeFieldValue(field, kind, message)
-		}
-		if n < 0 {
-			return errMessage
-		}
-		message = message[n:]
-		if err := visit(field, value, number); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// publishByCreating makes orders at an even pace, and returns how many events they are.
-func publishByCreating(ctx context.Context, spec watchSpec) (int, error) {
-	t, err := newTemplate()
-	if err != nil {
-		return 0, err
-	}
-	var running sync.WaitGroup
-	var made atomic.Int64
-	failed := make(chan error, publishers)
-	gap := time.Duration(float64(time.Second) * eventsPerCreate / float64(spec.Rate))
-	total := int(spec.For / gap)
-	var next atomic.Int64
-	began := time.Now()
-	for caller := range min(publishers, total) {
-		running.Go(func() {
-			h, err := dialH1(ctx, spec.Address, t, spec.APIKey)
-			if err != nil {
-				failed <- err
-				return
-			}
-			defer h.close()
-			for i := int(next.Add(1)) - 1; i < total; i = int(next.Add(1)) - 1 {
-				if err := pause(ctx, time.Until(began.Add(time.Duration(i)*gap))); err != nil {
-					failed <- err
-					return
-				}
-				t.name(h.body, spec.Run, caller, i)
-				if _, err := h.call(); err != nil {
-					failed <- err
-					return
-				}
-				made.Add(eventsPerCreate)
-			}
-		})
-	}
-	running.Wait()
-	select {
-	case err := <-failed:
-		return 0, fmt.Errorf("publish: %w", err)
-	default:
-		return int(made.Load()), nil
-	}
-}
-
-// publishAtFloor lets the floor's server publish at an even pace.
-func publishAtFloor(ctx context.Context, spec watchSpec) (int, error) {
-	url := fmt.Sprintf("http://%s?rate=%d&for=%s", spec.Publish, spec.Rate, spec.For)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
-	if err != nil {
-		return 0, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(string(bytes.TrimSpace(answer)))
-	if err != nil {
-		return 0, fmt.Errorf("publish: the floor answers %q", answer)
-	}
-	return n, nil
 }
