@@ -103,7 +103,7 @@ func newService(t *testing.T, s store.Store, keys *seal.Keyring, locks lock.Lock
 	return payment.New(needs)
 }
 
-func startWriter(t *testing.T, s store.Store, options writer.Options) *writer.Writer {
+func startWriter(t *testing.T, s store.Begins, options writer.Options) *writer.Writer {
 	t.Helper()
 	options.Now, options.Logger = time.Now, slog.New(slog.DiscardHandler)
 	w := writer.New(s, options)
