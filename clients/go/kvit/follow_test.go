@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,8 +110,14 @@ func badDay(t *testing.T, seed uint64) {
 	n.up(t, f)
 	client := n.client(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go func() { // The journal grows, and the server is killed now and then.
+	var world sync.WaitGroup
+	defer func() {
+		cancel()
+		world.Wait()
+		n.down()
+		synctest.Wait()
+	}()
+	world.Go(func() { // The journal grows, and the server is killed now and then.
 		for ctx.Err() == nil {
 			pause(ctx, time.Duration(random.IntN(20_000))*time.Millisecond)
 			if head, _ := f.journal.head(); head < last {
@@ -122,7 +129,7 @@ func badDay(t *testing.T, seed uint64) {
 				n.up(t, f)
 			}
 		}
-	}()
+	})
 	got := &seen{until: last}
 	var saved []uint64
 	err := kvit.Follow(ctx, client.Payments, kvit.FromBeginning(), kvit.Filter{}, got.handle,
@@ -137,8 +144,6 @@ func badDay(t *testing.T, seed uint64) {
 	if !slices.Equal(saved, got.positions) {
 		t.Errorf("kept places %v, want one after each of %v", saved, got.positions)
 	}
-	cancel()
-	synctest.Wait()
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -230,7 +235,10 @@ func TestFollow_S3_RotationWithoutAWorkingStreamBacksOff(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{journal: newJournal(0)}
-		f.onStream = func(_ context.Context, _ int, s stream) error {
+		f.onStream = func(_ context.Context, number int, s stream) error {
+			if number > 1000 {
+				return refusal(connect.CodePermissionDenied, "SCOPE_MISSING") // Enough is seen.
+			}
 			return s.end(s.after, kvitv1.ClosingReason_CLOSING_REASON_ROTATE)
 		}
 		_ = follow(t, f, kvit.FromBeginning(), kvit.Filter{}, (&seen{}).handle)
@@ -409,6 +417,31 @@ func TestFollow_J2_LastingGapIsReported(t *testing.T) {
 	})
 }
 
+// J2: that the last events are missing is noticed at once, not with the next one.
+func TestFollow_J2_LookedFurtherThanItTold(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{journal: newJournal(5)}
+		f.onStream = func(ctx context.Context, number int, s stream) error {
+			if number == 1 {
+				_ = s.batch(5, events(1, 3)...)
+				s.after = 5
+			}
+			return f.serve(ctx, s)
+		}
+		got := &seen{until: 5}
+		began := time.Now()
+		if err := follow(t, f, kvit.FromBeginning(), kvit.Filter{}, got.handle); err != nil {
+			t.Fatal(err)
+		}
+		got.want(t, 1, 5)
+		if waited := time.Since(began); waited > time.Second {
+			t.Errorf("waited %s for what was there", waited)
+		}
+	})
+}
+
 // J2: without a filter a heartbeat does not carry the place over an event that was left out.
 func TestFollow_J2_HeartbeatDoesNotHideAGap(t *testing.T) {
 	t.Parallel()
@@ -533,6 +566,27 @@ func TestFollow_S3_FallsBackToSingleCalls(t *testing.T) {
 		}
 		if calls := len(f.lists); calls > 40 {
 			t.Errorf("made %d single calls in ten minutes, want each to wait", calls)
+		}
+	})
+}
+
+// S3: streams that are cut often, and bring something each time, are no reason for single calls.
+func TestFollow_S3_CutStreamsThatBringEventsStayStreams(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{journal: newJournal(20)}
+		f.onStream = func(_ context.Context, _ int, s stream) error {
+			_ = s.tell(s.after+1, s.after+1)
+			return cut()
+		}
+		got := &seen{until: 20}
+		if err := follow(t, f, kvit.FromBeginning(), kvit.Filter{}, got.handle); err != nil {
+			t.Fatal(err)
+		}
+		got.want(t, 1, 20)
+		if len(f.lists) != 0 {
+			t.Errorf("made %d single calls, want none", len(f.lists))
 		}
 	})
 }
