@@ -8,9 +8,11 @@ import (
 
 	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
 	"github.com/kvitpay/kvit/server/access"
+	"github.com/kvitpay/kvit/server/money"
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/payment"
 	"github.com/kvitpay/kvit/server/store"
+	"github.com/kvitpay/kvit/server/text"
 )
 
 // Every message is made by one function here, with every field named.
@@ -196,17 +198,29 @@ func viberMessage(c order.Customer) *kvitv1.ViberUser {
 	return &kvitv1.ViberUser{Bot: c.ViberBot, UserId: c.ViberUserID}
 }
 
-func exceptionMessages(exceptions []order.Exception) []*kvitv1.OrderException {
+func exceptionMessages(exceptions []order.Exception, o *payment.OrderInfo) []*kvitv1.OrderException {
 	list := make([]*kvitv1.OrderException, len(exceptions))
 	for i := range exceptions {
 		x := &exceptions[i]
 		list[i] = &kvitv1.OrderException{
 			Id: x.ID, Kind: exceptionKinds[x.Kind], State: exceptionState(x),
 			OpenedAt: instant(x.OpenedAt), ResolvedAt: instant(x.ResolvedAt),
-			Amount: questionedMessage(x.AmountMinor, x.Currency), Detail: x.Detail,
+			Amount: questionedMessage(x.AmountMinor, x.Currency), Detail: exceptionDetail(x, o),
 		}
 	}
 	return list
+}
+
+// exceptionDetail is a sentence for an operator.
+func exceptionDetail(x *order.Exception, o *payment.OrderInfo) string {
+	args := []text.Arg{text.With(text.ArgReason, x.Detail), text.With(text.ArgAttempt, x.AttemptID)}
+	if expected, err := money.New(o.AmountMinor, o.Currency); err == nil {
+		args = append(args, text.WithAmount(text.ArgExpected, expected))
+	}
+	if got, err := money.New(x.AmountMinor, x.Currency); err == nil && x.AmountMinor != 0 {
+		args = append(args, text.WithAmount(text.ArgAmount, got))
+	}
+	return text.ExplainException(string(x.Kind), args...)
 }
 
 func exceptionState(x *order.Exception) kvitv1.ExceptionState {
@@ -288,11 +302,11 @@ func merchantMessage(m payment.Merchant, live bool, publicURL string) *kvitv1.Me
 }
 
 // supportMessage is absent where the settings name nothing.
-func supportMessage(text string) *kvitv1.Support {
-	if text == "" {
+func supportMessage(words string) *kvitv1.Support {
+	if words == "" {
 		return nil
 	}
-	return &kvitv1.Support{Text: text, Url: "", Phone: "", Email: ""}
+	return &kvitv1.Support{Text: words, Url: "", Phone: "", Email: ""}
 }
 
 func keyMessage(k *access.Key) *kvitv1.ApiKey {

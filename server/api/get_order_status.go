@@ -15,6 +15,8 @@ func (s *paymentService) GetOrderStatus(ctx context.Context, request *kvitv1.Get
 		return nil, err
 	}
 	return &kvitv1.GetOrderStatusResponse{
-		Order: orderMessage(&status.Order), Exceptions: exceptionMessages(status.Exceptions), NextStep: nextStepMessage(status.Next),
+		Order:      orderMessage(&status.Order),
+		Exceptions: exceptionMessages(status.Exceptions, &status.Order),
+		NextStep:   nextStepMessage(status.Next),
 	}, nil
 }

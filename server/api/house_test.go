@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,8 +57,9 @@ type house struct {
 type options struct {
 	streams api.StreamOptions
 	// wrap stands between the doors and the use-cases.
-	wrap  func(api.Payment) api.Payment
-	ready func(context.Context) error
+	wrap   func(api.Payment) api.Payment
+	access func(api.Access) api.Access
+	ready  func(context.Context) error
 }
 
 func newHouse(t testing.TB, change ...func(*options)) *house {
@@ -110,9 +113,13 @@ func (h *house) open(t testing.TB, o options, logger *slog.Logger) {
 	if o.wrap != nil {
 		use = o.wrap(use)
 	}
+	var keys api.Access = h.access
+	if o.access != nil {
+		keys = o.access(keys)
+	}
 	var err error
 	h.api, err = api.New(api.Needs{
-		Payment: use, Access: h.access, Bus: h.bus, Logger: logger, Now: time.Now, Streams: o.streams, Ready: o.ready,
+		Payment: use, Access: keys, Bus: h.bus, Logger: logger, Now: time.Now, Streams: o.streams, Ready: o.ready,
 	})
 	must(t, err)
 	t.Cleanup(h.api.Close)
@@ -285,6 +292,19 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
+}
+
+// within reports whether a line has both parts. A request's line is written after its answer, so it waits.
+func (l *lines) within(one, two string) bool {
+	for range 1000 {
+		for line := range strings.Lines(l.String()) {
+			if strings.Contains(line, one) && strings.Contains(line, two) {
+				return true
+			}
+		}
+		runtime.Gosched()
+	}
+	return false
 }
 
 func newIDs() order.IDs {

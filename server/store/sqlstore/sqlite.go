@@ -145,6 +145,7 @@ func (s *sqliteStore) Close() error {
 	var errs []error
 	select {
 	case <-s.turn:
+		defer func() { s.turn <- struct{}{} }() // Who comes later finds the connection closed, and does not wait.
 	case <-time.After(closePatience):
 		errs = append(errs, errors.New("close store: a transaction was left open"))
 	}
