@@ -734,6 +734,29 @@ func TestBootstrap_ALostRaceThatNobodyWonIsAFault(t *testing.T) {
 	wantReason(t, err, fault.Unavailable, fault.ReasonStoreUnavailable)
 }
 
+// overtaken adds a key and says that another was faster, as if it had been.
+type overtaken struct{ access.Store }
+
+func (o overtaken) AddCredential(ctx context.Context, c store.Credential, a store.Audit, r store.Record) error {
+	return errors.Join(o.Store.AddCredential(ctx, c, a, r), store.ErrRetry)
+}
+
+func TestBootstrap_ALostRaceIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	h := onSQLite(t)
+	s := access.New(access.Needs{Store: overtaken{h.store}, Keys: h.keys, IDs: newIDs, Random: rand.Reader, Now: h.clock, Merchants: []string{"demo"}})
+	if err := s.Bootstrap(t.Context(), newPlatformKey(t)); err != nil {
+		t.Fatal(err)
+	}
+	made, replayed, err := s.CreateKey(t.Context(), platform, forDemo("k-1"))
+	if err != nil || !replayed || made.Secret == "" {
+		t.Fatalf("replayed %t, %v", replayed, err)
+	}
+	if n := h.count(t, "credentials"); n != 2 {
+		t.Fatalf("%d keys, want the bootstrap key and one", n)
+	}
+}
+
 func TestBootstrap_RefusesWhatIsNoPlatformKeyAndWhatWasRevoked(t *testing.T) {
 	t.Parallel()
 	h := onSQLite(t)
