@@ -140,6 +140,9 @@ func committing(err error, reached bool) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, store.ErrRetry) {
+		return beforeCommit("commit", err)
+	}
 	pg, answered := errors.AsType[*pgconn.PgError](err)
 	switch {
 	case answered && pg.Code == "25P03":

@@ -61,8 +61,8 @@ func postgresSchema(tb testing.TB) string {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		defer db.Close()
-		if _, err := db.ExecContext(context.Background(), statement); err != nil {
+		defer func() { _ = db.Close() }()
+		if _, err := db.ExecContext(context.WithoutCancel(tb.Context()), statement); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -91,19 +91,20 @@ func keyring(tb testing.TB) *seal.Keyring {
 	return keys
 }
 
+func openAt(ctx context.Context, address string, keys sqlstore.Sealer) (store.Store, error) {
+	return sqlstore.Open(ctx, sqlstore.Settings{
+		URL: address, Sealer: keys, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+}
+
+// open opens a store that is closed with the test.
 func open(tb testing.TB, address string) store.Store {
 	tb.Helper()
-	s, err := sqlstore.Open(context.Background(), sqlstore.Settings{
-		URL: address, Sealer: keyring(tb), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
+	s, err := openAt(tb.Context(), address, keyring(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
+	tb.Cleanup(func() { _ = s.Close() })
 	return s
 }
 

@@ -1,7 +1,9 @@
 // Package storetest is the suite that every store passes.
 //
 // It names the promise of the socket that each case checks, with the rule behind it. What belongs to
-// one engine (locks that wait, constraints that only SQL can try to break) is tested beside that engine.
+// one engine (locks that wait, triggers, bytes on the disk) is tested beside that engine.
+//
+// Concurrency: cases run in parallel, each on a store of its own.
 package storetest
 
 import (
@@ -18,6 +20,39 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		run  func(t *testing.T, s store.Store)
 	}{
 		{"Reload_O3_GivesEveryField", reloadGivesEveryField},
+		{"Reload_O3_GivesEveryStory", reloadGivesEveryStory},
+		{"Reload_GivesFixedLinks", reloadGivesFixedLinks},
+		{"Begin_TakesRepeatedKeysInAnyOrder", beginTakesRepeatedKeys},
+		{"Begin_EndsWithItsContext", beginEndsWithItsContext},
+		{"Rollback_LeavesNoTrace", rollbackLeavesNoTrace},
+		{"Tx_EndsOnce", txEndsOnce},
+		{"Save_J2_J3_PositionsAndChainUnderConcurrency", positionsAndChain},
+		{"Save_RefusesAnUnknownMerchant", saveRefusesUnknownMerchant},
+		{"Save_I3_RowsThatExistAreARaceLost", rowsThatExist},
+		{"Save_I3_StaleVersionIsARaceLost", staleVersion},
+		{"Save_O7_OneLiveAttempt", oneLiveAttempt},
+		{"Save_O7_DeathMakesRoomForTheNext", deathMakesRoom},
+		{"Save_O8_OneRowPerPayment", oneRowPerPayment},
+		{"Save_X1_X2_OneSettlingPaymentOneAutomaticRefund", oneSettlingPayment},
+		{"Save_R1_ChecksHold", checksHold},
+		{"Merchants_AreIsolated", merchantsAreIsolated},
+		{"Order_FillsDetailsAndLink", orderFillsDetailsAndLink},
+		{"Link_FillsDetailsAndOrder", linkFillsDetailsAndOrder},
+		{"ListOrders_E1_ShowsStateAt", listShowsStateAt},
+		{"ListOrders_Filters", listOrdersFilters},
+		{"ListOrders_Pages", listOrdersPages},
+		{"ListLinks_FiltersAndPages", listLinks},
+		{"DueOrders_E1_OldestFirst", dueOrders},
+		{"Journal_J2_ReadsWithoutAGap", journalReads},
+		{"Journal_J2_FilteredSaysHowFarItLooked", journalFiltered},
+		{"Journal_J3_TextsFitTheirEntries", textsFit},
+		{"Records_I2_FoundByEveryCaller", recordsFound},
+		{"Records_I6_ForgottenByAge", recordsForgotten},
+		{"Credentials_A1_KeptListedRevoked", credentialsKept},
+		{"Credentials_I2_AddedOnce", credentialsAddedOnce},
+		{"Installation_A2_KeysMustFit", keysMustFit},
+		{"Installation_A2_OneOfTwoFits", oneOfTwoFits},
+		{"Installation_Answers", installationAnswers},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
