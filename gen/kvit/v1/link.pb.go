@@ -83,7 +83,7 @@ type LinkState int32
 const (
 	// Not said.
 	LinkState_LINK_STATE_UNSPECIFIED LinkState = 0
-	// It can be opened and paid.
+	// It is open, by its own clock. Whether something is left to pay is said by its order.
 	LinkState_LINK_STATE_ACTIVE LinkState = 1
 	// The merchant closed it; nothing can be started at it any more.
 	LinkState_LINK_STATE_DEACTIVATED LinkState = 2

@@ -54,7 +54,8 @@ type AccessServiceClient interface {
 	// Lists API keys, newest first, without their secrets. Errors: not_found MERCHANT_NOT_FOUND; invalid_argument
 	// PAGE_TOKEN_INVALID.
 	ListApiKeys(context.Context, *v1.ListApiKeysRequest) (*v1.ListApiKeysResponse, error)
-	// Ends an API key, for good. A key that is revoked already comes back as it is. Errors: not_found API_KEY_NOT_FOUND,
+	// Ends an API key, for good. A key that is revoked already comes back as it is: the call is idempotent by nature, so its
+	// idempotency key is checked for form and not recorded, and no reuse keeps a stolen key alive. Errors: not_found API_KEY_NOT_FOUND,
 	// MERCHANT_NOT_FOUND.
 	RevokeApiKey(context.Context, *v1.RevokeApiKeyRequest) (*v1.RevokeApiKeyResponse, error)
 }
@@ -136,7 +137,8 @@ type AccessServiceHandler interface {
 	// Lists API keys, newest first, without their secrets. Errors: not_found MERCHANT_NOT_FOUND; invalid_argument
 	// PAGE_TOKEN_INVALID.
 	ListApiKeys(context.Context, *v1.ListApiKeysRequest) (*v1.ListApiKeysResponse, error)
-	// Ends an API key, for good. A key that is revoked already comes back as it is. Errors: not_found API_KEY_NOT_FOUND,
+	// Ends an API key, for good. A key that is revoked already comes back as it is: the call is idempotent by nature, so its
+	// idempotency key is checked for form and not recorded, and no reuse keeps a stolen key alive. Errors: not_found API_KEY_NOT_FOUND,
 	// MERCHANT_NOT_FOUND.
 	RevokeApiKey(context.Context, *v1.RevokeApiKeyRequest) (*v1.RevokeApiKeyResponse, error)
 }
