@@ -34,7 +34,7 @@ func BenchmarkCreate(b *testing.B) {
 
 func benchmarkCreate(b *testing.B, s store.Store, batch, writers, merchants int) {
 	b.Helper()
-	ctx := context.Background()
+	ctx := b.Context()
 	names := make([]string, merchants*writers)
 	for i := range names {
 		names[i] = fmt.Sprintf("merchant-%02d", i)

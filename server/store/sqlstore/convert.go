@@ -54,7 +54,7 @@ func (m *micros) UnmarshalJSON(text []byte) error {
 }
 
 // orNull is the time as a parameter: NULL where there is none.
-func (m micros) orNull() *time.Time {
+func (m *micros) orNull() *time.Time {
 	if m.IsZero() {
 		return nil
 	}
@@ -169,20 +169,20 @@ func (c *childrenRow) into(o *order.Order) (err error) {
 	if c == nil {
 		return nil
 	}
-	if o.Attempts, err = children(c.Attempts, attemptRow.attempt); err != nil {
+	if o.Attempts, err = children(c.Attempts, (*attemptRow).attempt); err != nil {
 		return err
 	}
-	if o.Payments, err = children(c.Payments, paymentRow.payment); err != nil {
+	if o.Payments, err = children(c.Payments, (*paymentRow).payment); err != nil {
 		return err
 	}
-	if o.Refunds, err = children(c.Refunds, refundRow.refund); err != nil {
+	if o.Refunds, err = children(c.Refunds, (*refundRow).refund); err != nil {
 		return err
 	}
-	o.Exceptions, err = children(c.Exceptions, exceptionRow.exception)
+	o.Exceptions, err = children(c.Exceptions, (*exceptionRow).exception)
 	return err
 }
 
-func children[Row, T any](text []byte, convert func(Row) T) ([]T, error) {
+func children[Row, T any](text []byte, convert func(*Row) T) ([]T, error) {
 	if len(text) == 0 || string(text) == "[]" {
 		return nil, nil
 	}
@@ -192,7 +192,7 @@ func children[Row, T any](text []byte, convert func(Row) T) ([]T, error) {
 	}
 	out := make([]T, len(rows))
 	for i := range rows {
-		out[i] = convert(rows[i])
+		out[i] = convert(&rows[i])
 	}
 	return out, nil
 }
@@ -232,7 +232,7 @@ func attemptRowOf(at place, a *order.Attempt) attemptRow {
 	}
 }
 
-func (r attemptRow) attempt() order.Attempt {
+func (r *attemptRow) attempt() order.Attempt {
 	var seen []order.Fact
 	if r.Seen != "" {
 		for fact := range strings.SplitSeq(r.Seen, ",") {
@@ -271,7 +271,7 @@ func paymentRowOf(at place, p *order.Payment) paymentRow {
 	}
 }
 
-func (r paymentRow) payment() order.Payment {
+func (r *paymentRow) payment() order.Payment {
 	return order.Payment{
 		ID: r.PaymentID, Account: r.Account, PSPPaymentID: r.PSPPaymentID, AttemptID: r.AttemptID,
 		Currency: r.Currency, Authorized: r.Authorized, Captured: r.Captured, Reserved: r.Reserved,
@@ -298,7 +298,7 @@ func refundRowOf(at place, f *order.Refund) refundRow {
 	}
 }
 
-func (r refundRow) refund() order.Refund {
+func (r *refundRow) refund() order.Refund {
 	return order.Refund{
 		ID: r.RefundID, PaymentID: r.PaymentID, AmountMinor: r.Amount, State: order.RefundState(r.State),
 		Automatic: r.Automatic, RequestedAt: r.RequestedAt.Time,
@@ -331,7 +331,7 @@ func exceptionRowOf(at place, x *order.Exception) exceptionRow {
 	}
 }
 
-func (r exceptionRow) exception() order.Exception {
+func (r *exceptionRow) exception() order.Exception {
 	return order.Exception{
 		ID: r.ExceptionID, Kind: order.ExceptionKind(r.Kind), PaymentID: r.PaymentID, AttemptID: r.AttemptID,
 		AmountMinor: r.Amount, Currency: r.Currency, Detail: r.Detail,

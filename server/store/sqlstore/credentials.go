@@ -98,7 +98,7 @@ func (w *writes) AddCredential(ctx context.Context, c store.Credential, audit st
 	}
 	return w.inTx(ctx, func(tx transaction) error {
 		err := addOne(ctx, tx, addCredential, c.Merchant, c.ID, c.Hash[:], string(c.Kind), c.Name, string(scopes), c.Live,
-			created, c.CreatedBy, micros{c.ExpiresAt}.orNull(), micros{c.RevokedAt}.orNull())
+			created, c.CreatedBy, (&micros{c.ExpiresAt}).orNull(), (&micros{c.RevokedAt}).orNull())
 		if err != nil {
 			return err
 		}

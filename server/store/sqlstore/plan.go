@@ -102,7 +102,7 @@ func (p *plan) addOrder(c store.OrderChange) {
 // compareChildren adds the children that are new or differ. Children are only ever appended.
 func compareChildren[T any, Row comparable](into *written[Row], at place, before, after []T, rowOf func(place, *T) Row) {
 	for i := range after {
-		at.Number = int32(i) //nolint:gosec // An order has a handful of children.
+		at.Number = int32(i)
 		row := rowOf(at, &after[i])
 		switch {
 		case i >= len(before):

@@ -86,12 +86,12 @@ func (s *postgres) Close() error {
 // migratePostgres applies what is missing, while no other server does so in the same schema.
 func migratePostgres(ctx context.Context, config *pgx.ConnConfig) error {
 	db := stdlib.OpenDB(*config)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	var schema string
 	if err := conn.QueryRowContext(ctx, `SELECT COALESCE(current_schema(), '')`).Scan(&schema); err != nil {
 		return fmt.Errorf("ask for the schema: %w", err)

@@ -56,7 +56,7 @@ func (s *postgres) Begin(ctx context.Context, keys store.Keys) (store.Tx, error)
 	}
 	t := &postgresTx{sealer: s.sealer, conn: conn, snap: newSnapshot(), pipes: &s.pipes}
 	if err := native(conn, func(c *pgx.Conn) error { return t.load(ctx, c, keys) }); err != nil {
-		t.Rollback()
+		t.rollback(ctx)
 		return nil, beforeCommit("begin", err)
 	}
 	return t, nil

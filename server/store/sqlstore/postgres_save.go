@@ -29,7 +29,7 @@ func (t *postgresTx) Save(ctx context.Context, changes *store.Changes) error {
 	if t.conn == nil {
 		return fmt.Errorf("save: %w", errEnded)
 	}
-	defer t.Rollback()
+	defer t.rollback(ctx)
 	p, err := makePlan(t.sealer, t.snap.Now, changes)
 	if err != nil || p.empty() {
 		return err
@@ -50,7 +50,10 @@ func (t *postgresTx) Save(ctx context.Context, changes *store.Changes) error {
 }
 
 // Rollback implements store.Tx.
-func (t *postgresTx) Rollback() {
+func (t *postgresTx) Rollback() { t.rollback(context.Background()) }
+
+// rollback ends what is open, also when the caller's time is over, and gives the connection back.
+func (t *postgresTx) rollback(ctx context.Context) {
 	if t.conn == nil {
 		return
 	}
@@ -61,7 +64,7 @@ func (t *postgresTx) Rollback() {
 		if c.PgConn().TxStatus() == 'I' {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), rollbackMax)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackMax)
 		defer cancel()
 		if _, err := c.Exec(ctx, `ROLLBACK`); err != nil {
 			_ = c.Close(ctx)

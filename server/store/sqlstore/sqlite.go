@@ -88,7 +88,7 @@ func migrateSQLite(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	provider, err := goose.NewProvider(goose.DialectSQLite3, db, migrationsIn(migrations.SQLite, "sqlite"), gooseOptions()...)
 	if err != nil {
 		return fmt.Errorf("read steps: %w", err)

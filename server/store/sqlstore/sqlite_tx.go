@@ -55,7 +55,7 @@ func (s *sqliteStore) begin(ctx context.Context, keys store.Keys) (*sqliteTx, er
 	t := &sqliteTx{store: s, snap: newSnapshot()}
 	t.snap.Now = s.clock()
 	if err := t.load(ctx, keys); err != nil {
-		t.Rollback()
+		t.rollback(ctx)
 		return nil, beforeCommit("begin", err)
 	}
 	return t, nil
@@ -133,7 +133,7 @@ func (t *sqliteTx) Save(ctx context.Context, changes *store.Changes) error {
 	if t.ended {
 		return fmt.Errorf("save: %w", errEnded)
 	}
-	defer t.Rollback()
+	defer t.rollback(ctx)
 	p, err := makePlan(t.store.sealer, t.snap.Now, changes)
 	if err != nil || p.empty() {
 		return err
@@ -160,11 +160,14 @@ func (t *sqliteTx) commit(ctx context.Context) error {
 }
 
 // Rollback implements store.Tx.
-func (t *sqliteTx) Rollback() {
+func (t *sqliteTx) Rollback() { t.rollback(context.Background()) }
+
+// rollback ends what is open, also when the caller's time is over.
+func (t *sqliteTx) rollback(ctx context.Context) {
 	if t.ended {
 		return
 	}
-	_, _ = t.store.write.exec(context.Background(), `ROLLBACK`)
+	_, _ = t.store.write.exec(context.WithoutCancel(ctx), `ROLLBACK`)
 	t.end()
 }
 
@@ -279,7 +282,7 @@ func (s *sqliteStore) inTx(ctx context.Context, f func(tx transaction) error) er
 	if err != nil {
 		return err
 	}
-	defer t.Rollback()
+	defer t.rollback(ctx)
 	if err := f(s.write.conn); err != nil {
 		return err
 	}

@@ -36,6 +36,14 @@ func credentialsKept(t *testing.T, s store.Store) {
 			t.Fatal(err)
 		}
 	}
+	credentialsFound(t, m)
+	credentialsListed(t, m)
+	credentialsRevoked(t, m)
+}
+
+func credentialsFound(t *testing.T, m *maker) {
+	t.Helper()
+	s := m.s
 	platform := credential("", "key_p")
 	platform.Kind, platform.Scopes, platform.ExpiresAt, platform.CreatedAt = store.PlatformKey, nil, time.Time{}, time.Time{}
 	if err := s.AddCredential(m.ctx(), platform, audit("", "aud_p"), store.Record{}); err != nil {
@@ -52,14 +60,23 @@ func credentialsKept(t *testing.T, s store.Store) {
 	if _, err := s.CredentialByHash(m.ctx(), [32]byte{1}); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("no key: %v", err)
 	}
-	listed, err := s.ListCredentials(m.ctx(), "demo", store.Page{Limit: 2})
+}
+
+func credentialsListed(t *testing.T, m *maker) {
+	t.Helper()
+	listed, err := m.s.ListCredentials(m.ctx(), "demo", store.Page{Limit: 2})
 	if err != nil || len(listed) != 2 || listed[0].ID != "key_2" || listed[1].ID != "key_1" {
 		t.Fatalf("listed %+v (%v)", listed, err)
 	}
-	rest, err := s.ListCredentials(m.ctx(), "demo", store.Page{Limit: 2, BeforeTime: listed[1].CreatedAt, BeforeID: "key_1"})
+	rest, err := m.s.ListCredentials(m.ctx(), "demo", store.Page{Limit: 2, BeforeTime: listed[1].CreatedAt, BeforeID: "key_1"})
 	if err != nil || len(rest) != 1 || rest[0].ID != "key_0" {
 		t.Errorf("the next page: %+v (%v)", rest, err)
 	}
+}
+
+func credentialsRevoked(t *testing.T, m *maker) {
+	t.Helper()
+	s := m.s
 	if _, err := s.RevokeCredential(m.ctx(), "other", "key_1", audit("other", "aud_x")); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("another merchant's key: %v", err)
 	}
@@ -71,7 +88,7 @@ func credentialsKept(t *testing.T, s store.Store) {
 	if diff := same(first, again); diff != "" || err != nil {
 		t.Errorf("revoked again: %s (%v)", diff, err)
 	}
-	if found, err := s.CredentialByHash(m.ctx(), want.Hash); err != nil || !found.RevokedAt.Equal(first.RevokedAt) {
+	if found, err := s.CredentialByHash(m.ctx(), first.Hash); err != nil || !found.RevokedAt.Equal(first.RevokedAt) {
 		t.Errorf("a revoked key is found as %+v (%v)", found, err)
 	}
 }
@@ -136,7 +153,7 @@ func oneOfTwoFits(t *testing.T, s store.Store) {
 	errs := make(chan error)
 	const servers = 6
 	for i := range servers {
-		go func() { errs <- s.EnsureKeys(t.Context(), map[string][]byte{"k1": {byte(i)}}) }()
+		go func() { errs <- s.EnsureKeys(t.Context(), map[string][]byte{"k1": {'v', byte(i & 0xff)}}) }()
 	}
 	fit := 0
 	for range servers {
@@ -162,7 +179,7 @@ func installationAnswers(t *testing.T, s store.Store) {
 	if err := s.EnsureMerchants(m.ctx(), []string{"demo", "late", "demo"}); err != nil {
 		t.Error(err)
 	}
-	if m.head("demo") != 2 {
+	if m.head() != 2 {
 		t.Error("a journal began anew")
 	}
 	m.create(wish{merchant: "late", id: "A"})

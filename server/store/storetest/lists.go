@@ -86,7 +86,7 @@ func (m *maker) variety(merchant string) {
 		case 4:
 			then(func(o *order.Order, act order.Act) error { return decline(o, act, true) })
 		case 5:
-			then(paid("att_"+w.id, "p"+w.id, price))
+			then(paid("att_"+w.id, "p"+w.id))
 		case 6:
 			then(func(o *order.Order, act order.Act) error {
 				return o.Bury(act, o.Attempts[0].ID, order.DeadByOperator)
@@ -121,19 +121,19 @@ func listShowsStateAt(t *testing.T, s store.Store) {
 		t.Fatalf("the variety shows only %v", shown)
 	}
 	for _, state := range order.States() {
-		if got := m.listed("demo", store.OrderFilter{States: []order.State{state}}); !slices.Equal(got, shown[state]) {
+		if got := m.listed(store.OrderFilter{States: []order.State{state}}); !slices.Equal(got, shown[state]) {
 			t.Errorf("%s lists %v, want %v", state, got, shown[state])
 		}
 	}
 	both := len(shown[order.Pending]) + len(shown[order.Failed])
-	if got := m.listed("demo", store.OrderFilter{States: []order.State{order.Pending, order.Failed}}); len(got) != both {
+	if got := m.listed(store.OrderFilter{States: []order.State{order.Pending, order.Failed}}); len(got) != both {
 		t.Errorf("two states list %d, want %d", len(got), both)
 	}
 }
 
-func (m *maker) listed(merchant string, filter store.OrderFilter) []string {
+func (m *maker) listed(filter store.OrderFilter) []string {
 	m.t.Helper()
-	found, err := m.s.ListOrders(m.ctx(), merchant, filter, store.Page{Limit: 100})
+	found, err := m.s.ListOrders(m.ctx(), "demo", filter, store.Page{Limit: 100})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func listOrdersFilters(t *testing.T, s store.Store) {
 		"between":       {store.OrderFilter{CreatedAfter: when.Add(-time.Microsecond), CreatedBefore: when.Add(time.Microsecond)}, []string{"B"}},
 		"link and user": {store.OrderFilter{LinkID: "lnk_A", ViberUserID: "u-B"}, nil},
 	} {
-		if got := m.listed("demo", test.filter); !slices.Equal(got, test.want) {
+		if got := m.listed(test.filter); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
@@ -191,7 +191,7 @@ func listOrdersPages(t *testing.T, s store.Store) {
 		wishes = append(wishes, wish{merchant: "demo", id: fmt.Sprintf("P-%02d", i), ago: time.Duration(i/10) * time.Minute})
 	}
 	m.create(append(wishes, wish{merchant: "other", id: "P-00"})...)
-	all := m.listed("demo", store.OrderFilter{})
+	all := m.listed(store.OrderFilter{})
 	if len(all) != 25 || all[0] != "P-09" || all[24] != "P-20" {
 		t.Fatalf("listed %v", all)
 	}

@@ -253,12 +253,12 @@ func start(id, account string) func(o *order.Order, act order.Act) error {
 	}
 }
 
-// paid applies a payment of an amount.
-func paid(attempt, pspID string, minor int64) func(o *order.Order, act order.Act) error {
+// paid applies a payment of the whole price.
+func paid(attempt, pspID string) func(o *order.Order, act order.Act) error {
 	return func(o *order.Order, act order.Act) error {
 		return o.Apply(act, order.Evidence{
 			Source: order.FromLookup, Fact: order.FactSucceeded, Account: o.Attempt(attempt).Account, AttemptID: attempt,
-			PSPPaymentID: pspID, AmountMinor: minor, Currency: "AMD", ReceivedAt: act.Now,
+			PSPPaymentID: pspID, AmountMinor: price, Currency: "AMD", ReceivedAt: act.Now,
 		}, order.Policy{})
 	}
 }
@@ -276,10 +276,10 @@ func (m *maker) loadOrder(key store.OrderKey) *order.Order {
 	return m.load(store.Keys{Orders: []store.OrderKey{key}}).Orders[key]
 }
 
-// head is the last position of a merchant.
-func (m *maker) head(merchant string) uint64 {
+// head is the last position of the merchant demo.
+func (m *maker) head() uint64 {
 	m.t.Helper()
-	position, _, err := m.s.Head(m.ctx(), merchant)
+	position, _, err := m.s.Head(m.ctx(), "demo")
 	if err != nil {
 		m.t.Fatal(err)
 	}

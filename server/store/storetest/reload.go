@@ -249,7 +249,7 @@ func rollbackLeavesNoTrace(t *testing.T, s store.Store) {
 	if err := tx.Save(m.ctx(), m.changesFor(tx.Snapshot().Now, w)); err == nil {
 		t.Error("saved after a rollback")
 	}
-	if found := m.load(keysOf(w)); len(found.Orders)+len(found.Links) != 0 || m.head("demo") != 0 {
+	if found := m.load(keysOf(w)); len(found.Orders)+len(found.Links) != 0 || m.head() != 0 {
 		t.Errorf("found %+v", found)
 	}
 }

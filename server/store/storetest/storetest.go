@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"ListLinks_FiltersAndPages", listLinks},
 		{"DueOrders_E1_OldestFirst", dueOrders},
 		{"Journal_J2_ReadsWithoutAGap", journalReads},
+		{"Journal_J6_BeginsAndEnds", journalEnds},
 		{"Journal_J2_FilteredSaysHowFarItLooked", journalFiltered},
 		{"Journal_J3_TextsFitTheirEntries", textsFit},
 		{"Records_I2_FoundByEveryCaller", recordsFound},
