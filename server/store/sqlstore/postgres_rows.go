@@ -87,12 +87,12 @@ FROM unnest(
 ON CONFLICT DO NOTHING`
 
 	updatePayments = `UPDATE payments AS p SET
-	authorized = r.authorized, captured = r.captured, reserved = r.reserved, refunded = r.refunded,
-	charged_back = r.charged_back, settles = r.settles
+	psp_payment_id = r.psp_payment_id, authorized = r.authorized, captured = r.captured, reserved = r.reserved,
+	refunded = r.refunded, charged_back = r.charged_back, settles = r.settles
 FROM unnest(
-	$1::text[], $2::text[], $3::integer[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-	$9::boolean[])
-	AS r(merchant, order_id, number, authorized, captured, reserved, refunded, charged_back, settles)
+	$1::text[], $2::text[], $3::integer[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+	$10::boolean[])
+	AS r(merchant, order_id, number, psp_payment_id, authorized, captured, reserved, refunded, charged_back, settles)
 WHERE p.merchant = r.merchant AND p.order_id = r.order_id AND p.number = r.number`
 
 	insertRefunds = `INSERT INTO refunds (
@@ -284,6 +284,7 @@ func (p *pipe) payments(w *written[paymentRow]) {
 		texts(p, w.changed, func(r *paymentRow) string { return r.Merchant })
 		texts(p, w.changed, func(r *paymentRow) string { return r.OrderID })
 		int32s(p, w.changed, func(r *paymentRow) int32 { return r.Number })
+		texts(p, w.changed, func(r *paymentRow) string { return r.PSPPaymentID })
 		int64s(p, w.changed, func(r *paymentRow) int64 { return r.Authorized })
 		int64s(p, w.changed, func(r *paymentRow) int64 { return r.Captured })
 		int64s(p, w.changed, func(r *paymentRow) int64 { return r.Reserved })

@@ -45,8 +45,8 @@ VALUES (
 ON CONFLICT DO NOTHING`
 
 	updatePaymentsRow = `UPDATE payments SET
-	authorized = $1, captured = $2, reserved = $3, refunded = $4, charged_back = $5, settles = $6
-WHERE merchant = $7 AND order_id = $8 AND number = $9`
+	psp_payment_id = $1, authorized = $2, captured = $3, reserved = $4, refunded = $5, charged_back = $6, settles = $7
+WHERE merchant = $8 AND order_id = $9 AND number = $10`
 
 	insertRefundsRow = `INSERT INTO refunds (
 	merchant, order_id, number, refund_id, payment_id, amount, state, automatic, requested_at)
@@ -138,7 +138,7 @@ func (r *paymentRow) values() []any {
 
 func (r *paymentRow) changes(int64) []any {
 	return []any{
-		r.Authorized, r.Captured, r.Reserved, r.Refunded, r.ChargedBack, r.Settles, r.Merchant, r.OrderID, r.Number,
+		r.PSPPaymentID, r.Authorized, r.Captured, r.Reserved, r.Refunded, r.ChargedBack, r.Settles, r.Merchant, r.OrderID, r.Number,
 	}
 }
 
