@@ -10,19 +10,19 @@ import (
 )
 
 // oneErrorInfo checks that an error has exactly one ErrorInfo, of this reason, and returns its other details.
-func oneErrorInfo(t testing.TB, err error, reason string) (info *errdetails.ErrorInfo, bad *errdetails.BadRequest, retry *errdetails.RetryInfo) {
-	t.Helper()
+func oneErrorInfo(tb testing.TB, err error, reason string) (info *errdetails.ErrorInfo, bad *errdetails.BadRequest, retry *errdetails.RetryInfo) {
+	tb.Helper()
 	var answered *connect.Error
 	if !errors.As(err, &answered) {
-		t.Fatalf("got %v, want %s", err, reason)
+		tb.Fatalf("got %v, want %s", err, reason)
 	}
 	for _, detail := range answered.Details() {
 		message, err := detail.Value()
-		must(t, err)
+		must(tb, err)
 		switch d := message.(type) {
 		case *errdetails.ErrorInfo:
 			if info != nil {
-				t.Errorf("there are two ErrorInfos: %v and %v", info, d)
+				tb.Errorf("there are two ErrorInfos: %v and %v", info, d)
 			}
 			info = d
 		case *errdetails.BadRequest:
@@ -30,11 +30,11 @@ func oneErrorInfo(t testing.TB, err error, reason string) (info *errdetails.Erro
 		case *errdetails.RetryInfo:
 			retry = d
 		default:
-			t.Errorf("an unexpected detail: %v", d)
+			tb.Errorf("an unexpected detail: %v", d)
 		}
 	}
 	if info.GetReason() != reason || info.GetDomain() != "kvit.v1" {
-		t.Errorf("got %v with %v, want reason %s of kvit.v1", answered, info, reason)
+		tb.Errorf("got %v with %v, want reason %s of kvit.v1", answered, info, reason)
 	}
 	return info, bad, retry
 }

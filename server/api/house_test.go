@@ -62,8 +62,8 @@ type options struct {
 	ready  func(context.Context) error
 }
 
-func newHouse(t testing.TB, change ...func(*options)) *house {
-	t.Helper()
+func newHouse(tb testing.TB, change ...func(*options)) *house {
+	tb.Helper()
 	var o options
 	for _, f := range change {
 		f(&o)
@@ -71,22 +71,22 @@ func newHouse(t testing.TB, change ...func(*options)) *house {
 	h := &house{bus: membus.New(), logs: &lines{}}
 	logger := telemetry.NewLogger(h.logs, slog.LevelInfo, telemetry.FormatJSON)
 	text, err := seal.Generate("k1", rand.Reader)
-	must(t, err)
+	must(tb, err)
 	keys, err := seal.Parse(text)
-	must(t, err)
-	h.store, err = sqlstore.Open(t.Context(), sqlstore.Settings{
-		URL: filepath.Join(t.TempDir(), "kvit.db"), Sealer: keys, Logger: logger, Now: time.Now,
+	must(tb, err)
+	h.store, err = sqlstore.Open(tb.Context(), sqlstore.Settings{
+		URL: filepath.Join(tb.TempDir(), "kvit.db"), Sealer: keys, Logger: logger, Now: time.Now,
 	})
-	must(t, err)
-	t.Cleanup(func() { _ = h.store.Close() })
-	must(t, h.store.EnsureMerchants(t.Context(), []string{merchant, other}))
+	must(tb, err)
+	tb.Cleanup(func() { _ = h.store.Close() })
+	must(tb, h.store.EnsureMerchants(tb.Context(), []string{merchant, other}))
 	commands := writer.New(h.store, writer.Options{
-		Now: time.Now, Logger: logger, Publish: func(m []string) { h.bus.Publish(context.Background(), m...) },
+		Now: time.Now, Logger: logger, Publish: func(m []string) { h.bus.Publish(context.WithoutCancel(tb.Context()), m...) },
 	})
-	running, stop := context.WithCancel(context.Background())
+	running, stop := context.WithCancel(context.WithoutCancel(tb.Context())) // The test's own ends before its cleanup.
 	var services sync.WaitGroup
 	services.Go(func() { _ = commands.Run(running) })
-	t.Cleanup(func() { stop(); services.Wait() })
+	tb.Cleanup(func() { stop(); services.Wait() })
 	h.payment = payment.New(payment.Needs{
 		Store: h.store, Writer: commands, Locks: memlock.New(), Keys: keys, IDs: newIDs,
 		Merchants: []payment.Merchant{
@@ -99,16 +99,16 @@ func newHouse(t testing.TB, change ...func(*options)) *house {
 		Store: h.store, Keys: keys, IDs: newIDs, Random: rand.Reader, Now: time.Now, Merchants: []string{merchant, other},
 	})
 	h.platform, _, err = seal.NewAPIKey(seal.APIKeyPlatform, rand.Reader)
-	must(t, err)
-	must(t, h.access.Bootstrap(t.Context(), h.platform))
-	h.secret = h.key(t, merchant, access.LinksWrite, access.OrdersRead, access.OrdersWrite, access.EventsRead, access.KeysWrite)
+	must(tb, err)
+	must(tb, h.access.Bootstrap(tb.Context(), h.platform))
+	h.secret = h.key(tb, merchant, access.LinksWrite, access.OrdersRead, access.OrdersWrite, access.EventsRead, access.KeysWrite)
 
-	h.open(t, o, logger)
+	h.open(tb, o, logger)
 	return h
 }
 
-func (h *house) open(t testing.TB, o options, logger *slog.Logger) {
-	t.Helper()
+func (h *house) open(tb testing.TB, o options, logger *slog.Logger) {
+	tb.Helper()
 	var use api.Payment = h.payment
 	if o.wrap != nil {
 		use = o.wrap(use)
@@ -121,28 +121,28 @@ func (h *house) open(t testing.TB, o options, logger *slog.Logger) {
 	h.api, err = api.New(api.Needs{
 		Payment: use, Access: keys, Bus: h.bus, Logger: logger, Now: time.Now, Streams: o.streams, Ready: o.ready,
 	})
-	must(t, err)
-	t.Cleanup(h.api.Close)
-	h.public, h.admin = openDoor(t, h.api.Public), openDoor(t, h.api.Admin)
+	must(tb, err)
+	tb.Cleanup(h.api.Close)
+	h.public, h.admin = openDoor(tb, h.api.Public), openDoor(tb, h.api.Admin)
 }
 
 // key makes a test key of a merchant and returns its secret.
-func (h *house) key(t testing.TB, of string, scopes ...access.Scope) string {
-	t.Helper()
-	made, _, err := h.access.CreateKey(t.Context(), access.Caller{KeyID: "key_test", Kind: store.PlatformKey}, access.CreateKey{
+func (h *house) key(tb testing.TB, of string, scopes ...access.Scope) string {
+	tb.Helper()
+	made, _, err := h.access.CreateKey(tb.Context(), access.Caller{KeyID: "key_test", Kind: store.PlatformKey}, access.CreateKey{
 		IdempotencyKey: uuid.NewString(), Merchant: of, Kind: store.MerchantKey, Name: "test", Scopes: scopes,
 	})
-	must(t, err)
+	must(tb, err)
 	return made.Secret
 }
 
 // edgeKey makes an edge key and returns its secret.
-func (h *house) edgeKey(t testing.TB) string {
-	t.Helper()
-	made, _, err := h.access.CreateKey(t.Context(), access.Caller{KeyID: "key_test", Kind: store.PlatformKey}, access.CreateKey{
+func (h *house) edgeKey(tb testing.TB) string {
+	tb.Helper()
+	made, _, err := h.access.CreateKey(tb.Context(), access.Caller{KeyID: "key_test", Kind: store.PlatformKey}, access.CreateKey{
 		IdempotencyKey: uuid.NewString(), Kind: store.EdgeKey, Name: "edge", Scopes: []access.Scope{access.CallbacksDeliver},
 	})
-	must(t, err)
+	must(tb, err)
 	return made.Secret
 }
 
@@ -161,12 +161,12 @@ func (h *house) keys(secret string, opts ...connect.ClientOption) kvitv1connect.
 
 // create makes a dynamic link of the merchant past the doors, and so one journal entry for the link and
 // one for the order.
-func (h *house) create(t testing.TB, orderID string) payment.CreatedLink {
-	t.Helper()
-	created, _, err := h.payment.CreateLink(t.Context(), payment.Caller{Merchant: merchant, KeyID: "key_test"}, payment.CreateLink{
-		IdempotencyKey: "create-" + orderID, Kind: order.Dynamic, OrderID: orderID, Amount: amount(t, 125000),
+func (h *house) create(tb testing.TB, orderID string) payment.CreatedLink {
+	tb.Helper()
+	created, _, err := h.payment.CreateLink(tb.Context(), payment.Caller{Merchant: merchant, KeyID: "key_test"}, payment.CreateLink{
+		IdempotencyKey: "create-" + orderID, Kind: order.Dynamic, OrderID: orderID, Amount: amount(tb, 125000),
 	})
-	must(t, err)
+	must(tb, err)
 	return created
 }
 
@@ -219,8 +219,8 @@ type door struct {
 	server *http.Server
 }
 
-func openDoor(t testing.TB, handler http.Handler) *door {
-	t.Helper()
+func openDoor(tb testing.TB, handler http.Handler) *door {
+	tb.Helper()
 	listener := &pipes{connections: make(chan net.Conn), closed: make(chan struct{})}
 	d := &door{server: api.NewHTTPServer(handler, slog.New(slog.DiscardHandler))}
 	var serving sync.WaitGroup
@@ -229,10 +229,10 @@ func openDoor(t testing.TB, handler http.Handler) *door {
 		protocols := new(http.Protocols)
 		protocol(protocols)
 		transport := &http.Transport{DialContext: listener.dial, Protocols: protocols, DisableCompression: true}
-		t.Cleanup(transport.CloseIdleConnections)
+		tb.Cleanup(transport.CloseIdleConnections)
 		return &http.Client{Transport: transport}
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = d.server.Close()
 		serving.Wait()
 	})
@@ -307,6 +307,8 @@ func (l *lines) within(one, two string) bool {
 	return false
 }
 
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func newIDs() order.IDs {
 	var ids order.IDs
 	ids.Seed = uuid.Must(uuid.NewV7())
@@ -314,19 +316,19 @@ func newIDs() order.IDs {
 	return ids
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // code is the code of an error that a client got.
-func code(t testing.TB, err error) connect.Code {
-	t.Helper()
+func code(tb testing.TB, err error) connect.Code {
+	tb.Helper()
 	var answered *connect.Error
 	if !errors.As(err, &answered) {
-		t.Fatalf("got %v, want an error of Connect", err)
+		tb.Fatalf("got %v, want an error of Connect", err)
 	}
 	return answered.Code()
 }
@@ -338,9 +340,9 @@ func dynamic(orderID string) *kvitv1.CreatePaymentLinkRequest {
 	}
 }
 
-func amount(t testing.TB, minor int64) money.Amount {
-	t.Helper()
+func amount(tb testing.TB, minor int64) money.Amount {
+	tb.Helper()
 	a, err := money.New(minor, "AMD")
-	must(t, err)
+	must(tb, err)
 	return a
 }

@@ -88,6 +88,7 @@ func (r readiness) Watch(ctx context.Context, request *healthv1.HealthCheckReque
 	defer ticks.Stop()
 	last := healthv1.HealthCheckResponse_UNKNOWN
 	for {
+		over := r.stopping.Err() != nil
 		status := r.status(ctx, request.GetService())
 		if status != last {
 			if err := out.Send(&healthv1.HealthCheckResponse{Status: status}); err != nil {
@@ -95,7 +96,7 @@ func (r readiness) Watch(ctx context.Context, request *healthv1.HealthCheckReque
 			}
 			last = status
 		}
-		if r.stopping.Err() != nil {
+		if over {
 			return nil
 		}
 		select {

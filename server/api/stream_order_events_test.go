@@ -20,13 +20,13 @@ type watcher struct {
 	leave func()
 }
 
-func (h *house) watch(t testing.TB, request *kvitv1.StreamOrderEventsRequest, opts ...connect.ClientOption) *watcher {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+func (h *house) watch(tb testing.TB, request *kvitv1.StreamOrderEventsRequest, opts ...connect.ClientOption) *watcher {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(tb.Context())
 	stream, err := h.client(opts...).StreamOrderEvents(ctx, request)
-	must(t, err)
-	w := &watcher{stream, t, func() { cancel(); _ = stream.Close() }}
-	t.Cleanup(w.leave)
+	must(tb, err)
+	w := &watcher{stream, tb, func() { cancel(); _ = stream.Close() }}
+	tb.Cleanup(w.leave)
 	return w
 }
 
@@ -80,11 +80,11 @@ func (w *watcher) end() {
 	}
 }
 
-func gapFree(t testing.TB, events []*kvitv1.OrderEvent, first uint64) {
-	t.Helper()
+func gapFree(tb testing.TB, events []*kvitv1.OrderEvent, first uint64) {
+	tb.Helper()
 	for i, e := range events {
 		if want := first + uint64(i); e.GetPosition() != want {
-			t.Fatalf("event %d has position %d, want %d", i, e.GetPosition(), want)
+			tb.Fatalf("event %d has position %d, want %d", i, e.GetPosition(), want)
 		}
 	}
 }
