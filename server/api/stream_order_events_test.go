@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,10 @@ import (
 	"connectrpc.com/connect"
 
 	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
+	"github.com/kvitpay/kvit/server/api"
+	"github.com/kvitpay/kvit/server/fault"
+	"github.com/kvitpay/kvit/server/payment"
+	"github.com/kvitpay/kvit/server/store"
 )
 
 // watcher is an open stream.
@@ -347,4 +352,124 @@ func TestStreamOrderEvents_S2_SlowReaderCatchesUp(t *testing.T) {
 	}
 	gapFree(t, quick.upTo(2*orders), 1)
 	gapFree(t, slow.upTo(2*orders), 1)
+}
+
+// swapped is a database that can be exchanged for another while streams are open, as when a backup is restored.
+type swapped struct {
+	api.Payment
+	now atomic.Pointer[payment.Service]
+}
+
+func (s *swapped) OpenJournal(ctx context.Context, who payment.Caller, from payment.From) (payment.Place, payment.ResetReason, error) {
+	return s.now.Load().OpenJournal(ctx, who, from)
+}
+
+func (s *swapped) Events(ctx context.Context, of string, after uint64, limit int) ([]payment.Event, error) {
+	return s.now.Load().Events(ctx, of, after, limit)
+}
+
+func (s *swapped) FilteredEvents(ctx context.Context, of string, filter store.EntryFilter, after, to uint64, limit int) ([]payment.Event, payment.Place, error) {
+	return s.now.Load().FilteredEvents(ctx, of, filter, after, to, limit)
+}
+
+func (s *swapped) Head(ctx context.Context, of string) (payment.Place, error) {
+	return s.now.Load().Head(ctx, of)
+}
+
+// A journal that goes back under an open stream ends it with a reset; nothing is skipped silently.
+func TestStreamOrderEvents_J6_ResetsWhenABackupIsRestored(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		backup := newHouse(t)
+		backup.create(t, "A-1")
+		database := &swapped{}
+		h := newHouse(t, func(o *options) {
+			o.wrap = func(p api.Payment) api.Payment { database.Payment = p; return database }
+		})
+		database.now.Store(h.payment)
+		h.create(t, "A-1")
+		h.create(t, "A-2")
+		all, filtered := h.watch(t, fromBeginning), h.watch(t, &kvitv1.StreamOrderEventsRequest{Start: fromNow.GetStart(), OrderIds: []string{"A-2"}})
+		gapFree(t, all.upTo(4), 1)
+		filtered.heartbeat()
+		waiting := make(chan *kvitv1.ListOrderEventsResponse, 1)
+		go func() {
+			r := page("", 25*time.Second)
+			r.Start = &kvitv1.ListOrderEventsRequest_From{From: kvitv1.StreamFrom_STREAM_FROM_NOW}
+			got, err := h.client().ListOrderEvents(t.Context(), r)
+			if err != nil {
+				t.Error(err)
+			}
+			waiting <- got
+		}()
+		synctest.Wait()
+		database.now.Store(backup.payment)
+		for _, w := range []*watcher{all, filtered} {
+			if got := w.next().GetReset_().GetReason(); got != kvitv1.ResetReason_RESET_REASON_AHEAD_OF_JOURNAL {
+				t.Errorf("got %v", got)
+			}
+			w.end()
+		}
+		if got := (<-waiting).GetReset_().GetReason(); got != kvitv1.ResetReason_RESET_REASON_AHEAD_OF_JOURNAL {
+			t.Errorf("the waiting call got %v", got)
+		}
+	})
+}
+
+// A database that is away ends a stream that needs it with a reason; one that waits stays and goes on.
+func TestStreamOrderEvents_GoesOnWhenTheStoreIsBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var gone atomic.Bool
+		h := newHouse(t, func(o *options) {
+			o.wrap = func(p api.Payment) api.Payment { return flaky{p, &gone} }
+		})
+		w := h.watch(t, fromNow)
+		cursor := w.heartbeat().GetCursor()
+		gone.Store(true)
+		h.create(t, "A-1")
+		w.heartbeat()
+		second := h.watch(t, fromCursor(cursor))
+		if second.Receive() {
+			t.Fatalf("got %v", second.Msg())
+		}
+		oneErrorInfo(t, second.Err(), "STORE_UNAVAILABLE")
+		gone.Store(false)
+		gapFree(t, w.upTo(2), 1)
+	})
+}
+
+// flaky answers only while it is there.
+type flaky struct {
+	api.Payment
+
+	gone *atomic.Bool
+}
+
+func (f flaky) away() error {
+	if f.gone.Load() {
+		return fault.New(fault.Unavailable, fault.ReasonStoreUnavailable, "The database does not answer.")
+	}
+	return nil
+}
+
+func (f flaky) OpenJournal(ctx context.Context, who payment.Caller, from payment.From) (payment.Place, payment.ResetReason, error) {
+	if err := f.away(); err != nil {
+		return payment.Place{}, "", err
+	}
+	return f.Payment.OpenJournal(ctx, who, from)
+}
+
+func (f flaky) Events(ctx context.Context, of string, after uint64, limit int) ([]payment.Event, error) {
+	if err := f.away(); err != nil {
+		return nil, err
+	}
+	return f.Payment.Events(ctx, of, after, limit)
+}
+
+func (f flaky) Head(ctx context.Context, of string) (payment.Place, error) {
+	if err := f.away(); err != nil {
+		return payment.Place{}, err
+	}
+	return f.Payment.Head(ctx, of)
 }
