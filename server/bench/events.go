@@ -66,7 +66,9 @@ func (w *watcher) event(s *subscription, event []byte, now time.Time) error {
 		w.gaps++
 	}
 	s.last = position
-	w.latency.add(now.Sub(time.Unix(int64(seconds), int64(nanos))))
+	if occurred := time.Unix(int64(seconds), int64(nanos)); occurred.UnixNano() >= w.from.Load() {
+		w.latency.add(now.Sub(occurred))
+	}
 	return err
 }
 

@@ -30,6 +30,8 @@ const (
 	scriptPG1       = "scripts/create_pg1.sql"
 	// sampled is how many of the newest rows of a table are measured.
 	sampled = 2000
+	// dropMax is how long it may take to drop the database, which writes everything out first.
+	dropMax = time.Minute
 )
 
 // postgres is a database of this run alone, on the server that was given.
@@ -94,7 +96,7 @@ func (p *postgres) close(ctx context.Context) error {
 	if p.db != nil {
 		_ = p.db.Close()
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopMax)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropMax)
 	defer cancel()
 	_, err := p.server.ExecContext(ctx, "DROP DATABASE IF EXISTS "+p.name+" WITH (FORCE)")
 	return errors.Join(err, p.server.Close())

@@ -19,7 +19,15 @@ const (
 	publishers = 32
 )
 
-// publishByCreating makes orders at an even pace, and returns how many events they are.
+// publish publishes events at an even pace, and returns how many they are.
+func publish(ctx context.Context, spec watchSpec) (int, error) {
+	if spec.Publish != "" {
+		return publishAtFloor(ctx, spec)
+	}
+	return publishByCreating(ctx, spec)
+}
+
+// publishByCreating makes orders.
 func publishByCreating(ctx context.Context, spec watchSpec) (int, error) {
 	t, err := newTemplate()
 	if err != nil {
@@ -63,7 +71,7 @@ func publishByCreating(ctx context.Context, spec watchSpec) (int, error) {
 	}
 }
 
-// publishAtFloor lets the floor's server publish at an even pace.
+// publishAtFloor lets the floor's server publish.
 func publishAtFloor(ctx context.Context, spec watchSpec) (int, error) {
 	url := fmt.Sprintf("http://%s?rate=%d&for=%s", spec.Publish, spec.Rate, spec.For)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
