@@ -18,6 +18,9 @@ const (
 	readTries   = 3
 )
 
+// helpWidthMax is how wide help reads well.
+const helpWidthMax = 120
+
 const about = `Payment links for chat commerce: make them, ask about orders, watch what happens.`
 
 // commandLine is the whole grammar.
@@ -69,7 +72,7 @@ func run(ctx context.Context, args []string, w *world) int {
 		kong.Description(about),
 		kong.Writers(w.stdout, w.stderr),
 		kong.Exit(func(int) { helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: helpWidth(w.width)}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: helpWidthMax}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {
@@ -87,15 +90,6 @@ func run(ctx context.Context, args []string, w *world) int {
 		err = usage(err)
 	}
 	return a.exit(ctx, err)
-}
-
-// helpWidth lets help be as wide as the terminal, and not wider than reads well.
-func helpWidth(columns int) int {
-	const most, usual = 120, 100
-	if columns <= 0 {
-		return usual
-	}
-	return min(columns, most)
 }
 
 // client connects, with a key.
@@ -141,7 +135,7 @@ func attempt[T any](ctx context.Context, a *app, tries int, call func(ctx contex
 		ctx, cancel = context.WithTimeout(ctx, a.timeout)
 		defer cancel()
 	}
-	policy := kvit.RetryPolicy{Tries: tries, TryTimeout: tryTimeout, OnWait: func(err error, wait time.Duration) {
+	policy := kvit.RetryPolicy{Tries: tries, TryTimeout: tryTimeout, WaitFirst: a.waitFirst, OnWait: func(err error, wait time.Duration) {
 		a.mention("%s Trying again in %s.", a.sentence(err), short(wait))
 	}}
 	return kvit.Retry(ctx, policy, func(ctx context.Context) (T, error) { return call(ctx, client) })

@@ -123,7 +123,10 @@ func (a *app) failure(err error) failure {
 // advice is what to do about an error, where that is not plain.
 func (a *app) advice(reason string, err error) string {
 	var reset *kvit.ResetError
+	var wrong *usageError
 	switch {
+	case errors.As(err, &wrong):
+		return "kvit --help, and --help after any command, show how it is used."
 	case errors.As(err, &reset):
 		return "Compare the orders as they are, then watch again with --cursor " + reset.OldestCursor + " or --since now."
 	case reason == "API_KEY_INVALID" || reason == "API_KEY_MISSING":
@@ -153,6 +156,8 @@ func (a *app) sentence(err error) string {
 		return clean(answered.Message())
 	case errors.As(err, &answered) && connect.IsWireError(err):
 		return clean(fmt.Sprintf("The server answered %s: %s.", answered.Code(), strings.TrimSuffix(answered.Message(), ".")))
+	case errors.As(err, &answered) && answered.Code() == connect.CodeInternal: // A stream that was reset.
+		return "The connection broke."
 	case errors.As(err, &answered):
 		return clean(fmt.Sprintf("The connection failed: %s.", answered.Message()))
 	default:

@@ -175,9 +175,16 @@ func lineItems(lines []string, currency string) ([]*kvitv1.LineItem, error) {
 		if err != nil {
 			return nil, fmt.Errorf("item %q: too many", line)
 		}
-		total, err := kvit.ParseMoney(strings.TrimSuffix(strings.TrimSpace(parts[3]), " "+currency) + " " + currency)
+		text := strings.TrimSpace(parts[3])
+		if last := text[len(text)-1]; last >= '0' && last <= '9' {
+			text += " " + currency
+		}
+		total, err := kvit.ParseMoney(text)
 		if err != nil {
 			return nil, fmt.Errorf("item %q: %w", line, err)
+		}
+		if total.GetCurrencyCode() != currency {
+			return nil, fmt.Errorf("item %q: want the currency of the amount, %s", line, currency)
 		}
 		items = append(items, &kvitv1.LineItem{Name: parts[2], Quantity: quantity, Amount: total})
 	}

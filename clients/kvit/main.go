@@ -40,17 +40,23 @@ type world struct {
 	watched bool
 	now     func() time.Time
 	zone    *time.Location
+	// waitFirst is the pause after a first failure; later ones are longer.
+	waitFirst time.Duration
 }
+
+// waitFirst is long enough for a server that restarts and short enough for a person.
+const waitFirst = 200 * time.Millisecond
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], &world{
-		stdout:  os.Stdout,
-		stderr:  os.Stderr,
-		width:   columns(os.Stdout),
-		watched: isatty.IsTerminal(os.Stderr.Fd()),
-		now:     time.Now,
-		zone:    time.Local,
+		stdout:    os.Stdout,
+		stderr:    os.Stderr,
+		width:     columns(os.Stdout),
+		watched:   isatty.IsTerminal(os.Stderr.Fd()),
+		now:       time.Now,
+		zone:      time.Local,
+		waitFirst: waitFirst,
 	})
 	stop()
 	os.Exit(code)

@@ -85,7 +85,11 @@ func (a *app) facts(facts ...fact) error {
 	var out strings.Builder
 	for _, f := range facts {
 		if f.value != "" {
-			out.WriteString(pad(f.name, wide) + "  " + clean(f.value) + "\n")
+			name, value := pad(f.name, wide)+gap, clean(f.value)
+			if a.width > 0 && display(name+value) > a.width {
+				value = strings.TrimLeft(wrap(value, strings.Repeat(" ", wide)+gap, a.width), " ")
+			}
+			out.WriteString(name + value + "\n")
 		}
 	}
 	_, err := fmt.Fprint(a.stdout, out.String())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -65,12 +66,22 @@ func fit(columns []column, rows [][]string, limit int) []int {
 	if limit <= 0 {
 		return widths
 	}
+	whole := slices.Clone(widths)
+	var left []int // What is left out, in this order.
 	for total(widths) > limit {
 		least := dispensable(columns, widths)
 		if least < 0 {
 			break
 		}
 		widths[least] = shrunk(columns[least], widths[least], total(widths)-limit)
+		if widths[least] == 0 {
+			left = append(left, least)
+		}
+	}
+	for _, i := range slices.Backward(left) { // A wide column may have gone after a narrow one that fits in its place.
+		if total(widths)+len(gap)+whole[i] <= limit {
+			widths[i] = whole[i]
+		}
 	}
 	for i, c := range columns {
 		if over := total(widths) - limit; c.flexible && over > 0 {

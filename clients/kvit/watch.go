@@ -12,6 +12,12 @@ import (
 	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
 )
 
+// failuresMin is after how many failures in a row a person is told.
+const failuresMin = 2
+
+// watchWaitMax is the longest pause between attempts to reach a server that was lost.
+const watchWaitMax = 15 * time.Second
+
 type orderWatch struct {
 	OrderID       []string      `arg:"" optional:"" name:"order-id" help:"Only these orders; without, all."`
 	Since         string        `help:"Where to begin: now (default), or beginning." enum:"now,beginning," default:"" placeholder:"WHEN"`
@@ -65,7 +71,7 @@ func (c *orderWatch) Run(ctx context.Context, a *app) error {
 	}
 	a.mention("Watching. Ctrl-C ends it.")
 	err = kvit.Follow(follow, client.Payments, start, c.filter(), w.event,
-		kvit.WithCheckpoint(w.keep), kvit.WithStatus(w.status))
+		kvit.WithCheckpoint(w.keep), kvit.WithStatus(w.status), kvit.WithBackoff(a.waitFirst, watchWaitMax))
 	w.goOn()
 	if errors.Is(err, errNotYet) && len(c.UntilState) == 0 {
 		return nil
@@ -78,8 +84,9 @@ type watch struct {
 	*orderWatch
 	*app
 
-	at   kvit.Checkpoint
-	lost bool
+	at kvit.Checkpoint
+	// failures counts those in a row: a connection that is cut and made again is not worth a word.
+	failures int
 	// waiting are the named orders that are not in the wanted state yet.
 	waiting map[string]bool
 	day     string
@@ -170,14 +177,17 @@ func (w *watch) keep(_ context.Context, at kvit.Checkpoint) error {
 
 // status says once that the server was lost, and once that it is back.
 func (w *watch) status(s kvit.Status) {
-	switch {
-	case !s.Connected && !w.lost:
-		w.lost = true
-		w.hint("%s Trying again until it is back; nothing is missed.", w.sentence(s.Err))
-	case s.Connected && w.lost:
-		w.lost = false
+	if !s.Connected {
+		if w.failures++; w.failures == failuresMin {
+			w.hint("%s Trying again until it works; nothing is missed.", w.sentence(s.Err))
+		}
+		return
+	}
+	if w.failures >= failuresMin {
 		w.hint("Connected again.")
-	case s.Connected && s.Polling:
+	}
+	w.failures = 0
+	if s.Polling {
 		w.mention("Streams do not get through here; asking again and again instead.")
 	}
 }
