@@ -1,90 +1,75 @@
 package sqlstore
 
-// What a batch writes on SQLite: one prepared statement per row.
+// What a batch inserts on SQLite.
 const (
-	insertLinksRow = `INSERT INTO links (
+	insertLinksRow insertion = `INSERT INTO links (
 	merchant, link_id, kind, order_id, state, currency, amount, capture, live, locale, key_id, token_hash, expires_at,
 	order_expires_ns, created_at, deactivated_at, version, details_id)
-VALUES (
-	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-ON CONFLICT DO NOTHING`
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
+	insertOrdersRow insertion = `INSERT INTO orders (
+	merchant, order_id, link_id, kind, currency, amount, capture, customer_id, viber_bot, viber_user_id, items_hash,
+	live, locale, state, resume, version, offer_until, accept_until, created_at, updated_at, details_id, settled_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	insertAttemptsRow insertion = `INSERT INTO attempts (
+	merchant, order_id, number, attempt_id, account, state, started_at, session_until, grace_ns, failure, seen,
+	payment_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	insertPaymentsRow insertion = `INSERT INTO payments (
+	merchant, order_id, number, payment_id, account, psp_payment_id, attempt_id, currency, authorized, captured,
+	reserved, refunded, charged_back, settles)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	insertRefundsRow insertion = `INSERT INTO refunds (
+	merchant, order_id, number, refund_id, payment_id, amount, state, automatic, requested_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	insertExceptionsRow insertion = `INSERT INTO exceptions (
+	merchant, order_id, number, exception_id, kind, payment_id, attempt_id, amount, currency, detail, opened_at,
+	resolved_at, resolution, policy)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	insertRecordsRow insertion = `INSERT INTO records (
+	merchant, method, key, fingerprint, result, created_at)
+VALUES (?, ?, ?, ?, ?, ?)`
+
+	insertTextsRow insertion = `INSERT INTO texts (
+	merchant, entry_id, sealed)
+VALUES (?, ?, ?)`
+
+	insertEntriesRow insertion = `INSERT INTO entries (
+	merchant, position, entry_id, order_id, link_id, type, bytes, hash)
+VALUES (?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?)`
+)
+
+// What a batch changes on SQLite.
+const (
 	updateLinksRow = `UPDATE links SET
 	state = $1, deactivated_at = $2, version = $3
 WHERE merchant = $4 AND link_id = $5 AND version = $6`
-
-	insertOrdersRow = `INSERT INTO orders (
-	merchant, order_id, link_id, kind, currency, amount, capture, customer_id, viber_bot, viber_user_id, items_hash,
-	live, locale, state, resume, version, offer_until, accept_until, created_at, updated_at, details_id, settled_by)
-VALUES (
-	$1, $2, $3, $4, $5, $6, $7, NULLIF($8, ''), NULLIF($9, ''), NULLIF($10, ''), $11, $12, $13, $14, $15, $16, $17,
-	$18, $19, $20, $21, $22)
-ON CONFLICT DO NOTHING`
 
 	updateOrdersRow = `UPDATE orders SET
 	link_id = $1, state = $2, resume = $3, version = $4, offer_until = $5, accept_until = $6, updated_at = $7,
 	settled_by = $8
 WHERE merchant = $9 AND order_id = $10 AND version = $11`
 
-	insertAttemptsRow = `INSERT INTO attempts (
-	merchant, order_id, number, attempt_id, account, state, started_at, session_until, grace_ns, failure, seen,
-	payment_id)
-VALUES (
-	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-ON CONFLICT DO NOTHING`
-
 	updateAttemptsRow = `UPDATE attempts SET
 	state = $1, session_until = $2, grace_ns = $3, failure = $4, seen = $5, payment_id = $6
 WHERE merchant = $7 AND order_id = $8 AND number = $9`
-
-	insertPaymentsRow = `INSERT INTO payments (
-	merchant, order_id, number, payment_id, account, psp_payment_id, attempt_id, currency, authorized, captured,
-	reserved, refunded, charged_back, settles)
-VALUES (
-	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-ON CONFLICT DO NOTHING`
 
 	updatePaymentsRow = `UPDATE payments SET
 	psp_payment_id = $1, authorized = $2, captured = $3, reserved = $4, refunded = $5, charged_back = $6, settles = $7
 WHERE merchant = $8 AND order_id = $9 AND number = $10`
 
-	insertRefundsRow = `INSERT INTO refunds (
-	merchant, order_id, number, refund_id, payment_id, amount, state, automatic, requested_at)
-VALUES (
-	$1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT DO NOTHING`
-
 	updateRefundsRow = `UPDATE refunds SET
 	state = $1
 WHERE merchant = $2 AND order_id = $3 AND number = $4`
 
-	insertExceptionsRow = `INSERT INTO exceptions (
-	merchant, order_id, number, exception_id, kind, payment_id, attempt_id, amount, currency, detail, opened_at,
-	resolved_at, resolution, policy)
-VALUES (
-	$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-ON CONFLICT DO NOTHING`
-
 	updateExceptionsRow = `UPDATE exceptions SET
 	resolved_at = $1, resolution = $2
 WHERE merchant = $3 AND order_id = $4 AND number = $5`
-
-	insertRecordsRow = `INSERT INTO records (
-	merchant, method, key, fingerprint, result, created_at)
-VALUES (
-	$1, $2, $3, $4, $5, $6)
-ON CONFLICT DO NOTHING`
-
-	insertTextsRow = `INSERT INTO texts (
-	merchant, entry_id, sealed)
-VALUES (
-	$1, $2, $3)
-ON CONFLICT DO NOTHING`
-
-	insertEntriesRow = `INSERT INTO entries (
-	merchant, position, entry_id, order_id, link_id, type, bytes, hash)
-VALUES (
-	$1, $2, $3, NULLIF($4, ''), NULLIF($5, ''), $6, $7, $8)`
 )
 
 func (r *linkRow) values() []any {

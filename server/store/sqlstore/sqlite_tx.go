@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/kvitpay/kvit/server/store"
 )
@@ -33,7 +34,9 @@ type sqliteTx struct {
 	ended bool
 }
 
-// Begin implements store.Begins. It waits for its turn.
+// Begin implements store.Begins. It waits for its turn. From then on no statement is interrupted: each
+// is short, and what an interrupted one leaves of the connection is the driver's secret. Between
+// statements the context counts.
 func (s *sqliteStore) Begin(ctx context.Context, keys store.Keys) (store.Tx, error) {
 	t, err := s.begin(ctx, keys)
 	if err != nil {
@@ -48,13 +51,13 @@ func (s *sqliteStore) begin(ctx context.Context, keys store.Keys) (*sqliteTx, er
 	case <-ctx.Done():
 		return nil, fmt.Errorf("begin: %w", ctx.Err())
 	}
-	if _, err := s.write.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
+	if _, err := s.write.exec(context.WithoutCancel(ctx), `BEGIN IMMEDIATE`); err != nil {
 		s.turn <- struct{}{}
 		return nil, beforeCommit("begin", err)
 	}
 	t := &sqliteTx{store: s, snap: newSnapshot()}
 	t.snap.Now = s.clock()
-	if err := t.load(ctx, keys); err != nil {
+	if err := t.load(context.WithoutCancel(ctx), keys); err != nil {
 		t.rollback(ctx)
 		return nil, beforeCommit("begin", err)
 	}
@@ -147,7 +150,7 @@ func (t *sqliteTx) Save(ctx context.Context, changes *store.Changes) error {
 	return t.commit(ctx)
 }
 
-// commit is not interrupted: what an interrupted COMMIT did would not be known.
+// commit is not interrupted: nobody would know what it did.
 func (t *sqliteTx) commit(ctx context.Context) error {
 	if _, err := t.store.write.exec(context.WithoutCancel(ctx), `COMMIT`); err != nil {
 		if raced(err) {
@@ -186,7 +189,7 @@ type changing interface {
 }
 
 func (t *sqliteTx) writeRows(ctx context.Context, p *plan) error {
-	w := t.store.write
+	w, ctx, caller := t.store.write, context.WithoutCancel(ctx), ctx
 	for _, write := range []func() error{
 		func() error { return writeTable[linkRow](ctx, w, &p.links, updateLinksRow, insertLinksRow) },
 		func() error { return writeTable[orderRow](ctx, w, &p.orders, updateOrdersRow, insertOrdersRow) },
@@ -199,6 +202,9 @@ func (t *sqliteTx) writeRows(ctx context.Context, p *plan) error {
 		func() error { return insertAll[recordRow](ctx, w, p.records, insertRecordsRow) },
 		func() error { return insertAll[textRow](ctx, w, p.texts, insertTextsRow) },
 	} {
+		if err := caller.Err(); err != nil {
+			return err //nolint:wrapcheck // Wrapped by the caller.
+		}
 		if err := write(); err != nil {
 			return err
 		}
@@ -210,14 +216,14 @@ func (t *sqliteTx) writeRows(ctx context.Context, p *plan) error {
 func writeTable[Row any, P interface {
 	*Row
 	changing
-}](ctx context.Context, w *sqliteWriter, rows *written[Row], update, insert string,
+}](ctx context.Context, w *sqliteWriter, rows *written[Row], update string, insert insertion,
 ) error {
 	for i := range rows.changed {
 		var loaded int64
 		if rows.loaded != nil {
 			loaded = rows.loaded[i]
 		}
-		if err := w.one(ctx, update, P(&rows.changed[i]).changes(loaded)); err != nil {
+		if err := w.write(ctx, 1, update, P(&rows.changed[i]).changes(loaded)); err != nil {
 			return err
 		}
 	}
@@ -227,23 +233,44 @@ func writeTable[Row any, P interface {
 func insertAll[Row any, P interface {
 	*Row
 	row
-}](ctx context.Context, w *sqliteWriter, rows []Row, insert string,
+}](ctx context.Context, w *sqliteWriter, rows []Row, insert insertion,
 ) error {
-	for i := range rows {
-		if err := w.one(ctx, insert, P(&rows[i]).values()); err != nil {
+	for len(rows) > 0 {
+		n := 1
+		if len(rows) >= rowsTogether {
+			n = rowsTogether
+		}
+		args := make([]any, 0, 24*n)
+		for i := range rows[:n] {
+			args = append(args, P(&rows[i]).values()...)
+		}
+		if err := w.write(ctx, n, insert.of(n), args); err != nil {
 			return err
 		}
+		rows = rows[n:]
 	}
 	return nil
 }
 
-// one runs a statement that must change one row.
-func (w *sqliteWriter) one(ctx context.Context, query string, args []any) error {
+// rowsTogether is how many rows one statement inserts where there are as many.
+const rowsTogether = 16
+
+// insertion is a statement that inserts one row.
+type insertion string
+
+// of is the statement for n rows. Those that exist are left out and not counted.
+func (s insertion) of(n int) string {
+	_, values, _ := strings.Cut(string(s), "VALUES ")
+	return string(s) + strings.Repeat(", "+values, n-1) + " ON CONFLICT DO NOTHING"
+}
+
+// write runs a statement that must write so many rows.
+func (w *sqliteWriter) write(ctx context.Context, want int, query string, args []any) error {
 	count, err := w.exec(ctx, query, args...)
 	if err != nil {
 		return err
 	}
-	if count != 1 {
+	if count != int64(want) {
 		return errShort
 	}
 	return nil
@@ -253,6 +280,7 @@ func (t *sqliteTx) appendEntries(ctx context.Context, p *plan) error {
 	if len(p.entries) == 0 {
 		return nil
 	}
+	ctx = context.WithoutCancel(ctx)
 	merchants, err := json.Marshal(p.merchants)
 	if err != nil {
 		return fmt.Errorf("encode merchants: %w", err)
@@ -269,7 +297,7 @@ func (t *sqliteTx) appendEntries(ctx context.Context, p *plan) error {
 		return err
 	}
 	for i := range next {
-		if err := t.store.write.one(ctx, moveHeadOnSQLite, []any{next[i].Merchant, next[i].Position, next[i].Hash[:]}); err != nil {
+		if err := t.store.write.write(ctx, 1, moveHeadOnSQLite, []any{next[i].Merchant, next[i].Position, next[i].Hash[:]}); err != nil {
 			return err
 		}
 	}
