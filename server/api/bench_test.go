@@ -68,7 +68,9 @@ func BenchmarkCreatePaymentLink(b *testing.B) {
 	b.Cleanup(doors.Close)
 	response := &kvitv1.CreatePaymentLinkResponse{}
 	empty := connect.NewUnaryHandlerSimple(pay.PaymentServiceCreatePaymentLinkProcedure,
-		func(context.Context, *kvitv1.CreatePaymentLinkRequest) (*kvitv1.CreatePaymentLinkResponse, error) { return response, nil },
+		func(context.Context, *kvitv1.CreatePaymentLinkRequest) (*kvitv1.CreatePaymentLinkResponse, error) {
+			return response, nil
+		},
 		connect.WithCompressMinBytes(4096))
 	for _, c := range []struct {
 		name    string
@@ -79,7 +81,7 @@ func BenchmarkCreatePaymentLink(b *testing.B) {
 			must(b, err)
 			b.ReportAllocs()
 			for b.Loop() {
-				request, err := http.NewRequestWithContext(context.Background(), http.MethodPost,
+				request, err := http.NewRequestWithContext(b.Context(), http.MethodPost,
 					pay.PaymentServiceCreatePaymentLinkProcedure, bytes.NewReader(body))
 				must(b, err)
 				request.Header["Content-Type"] = []string{"application/proto"}

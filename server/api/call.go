@@ -20,6 +20,9 @@ import (
 type call struct {
 	http.ResponseWriter
 
+	door   *door
+	method string
+	began  time.Time
 	event  *telemetry.Event
 	caller access.Caller
 	// code is Connect's name of the outcome, empty where Connect answered before us.
@@ -124,7 +127,8 @@ var protocolCodes = map[int]connect.Code{
 }
 
 // log writes the request's one line.
-func (c *call) log(ctx context.Context, logger *slog.Logger, method, code string, r *http.Request, took time.Duration) {
+func (c *call) log(r *http.Request, code string, took time.Duration) {
+	ctx, logger := r.Context(), c.door.log
 	level := slog.LevelInfo
 	if c.fault != nil && blameless(c.fault.Kind()) {
 		level = slog.LevelWarn
@@ -136,7 +140,7 @@ func (c *call) log(ctx context.Context, logger *slog.Logger, method, code string
 		return
 	}
 	c.note(
-		slog.String("method", method), slog.String("code", code), slog.Duration("took", took),
+		slog.String("method", c.method), slog.String("code", code), slog.Duration("took", took),
 		slog.String("protocol", protocolOf(r)), slog.Int64("request_bytes", r.ContentLength),
 		slog.Int64("response_bytes", c.sent), slog.String("peer", r.RemoteAddr),
 	)

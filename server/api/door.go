@@ -74,30 +74,38 @@ var noStore = []string{"no-store"}
 
 func (d *door) wrap(method string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := d.now()
-		d.metrics.Began()
-		ctx, event := telemetry.WithEvent(r.Context())
-		c := &call{ResponseWriter: w, event: event}
-		ctx = context.WithValue(ctx, callKey{}, c)
-		r = r.WithContext(ctx)
-		w.Header()["Cache-Control"] = noStore
-		defer func() {
-			if thrown := recover(); thrown != nil {
-				d.recovered(ctx, c, r, thrown)
-			}
-			took, code := d.now().Sub(began), c.answeredCode(ctx)
-			d.metrics.Ended(method, code, took)
-			c.log(ctx, d.log, method, code, r, took)
-		}()
+		c := &call{ResponseWriter: w, door: d, method: method}
+		r = c.open(r)
+		defer c.close(r)
 		next.ServeHTTP(c, r)
 	})
 }
 
+// open begins a request.
+func (c *call) open(r *http.Request) *http.Request {
+	c.began = c.door.now()
+	c.door.metrics.Began()
+	c.Header()["Cache-Control"] = noStore
+	ctx, event := telemetry.WithEvent(r.Context())
+	c.event = event
+	return r.WithContext(context.WithValue(ctx, callKey{}, c))
+}
+
+// close ends a request, whatever became of it. It is deferred, to see panics.
+func (c *call) close(r *http.Request) {
+	if thrown := recover(); thrown != nil {
+		c.recovered(r, thrown)
+	}
+	took, code := c.door.now().Sub(c.began), c.answeredCode(r.Context())
+	c.door.metrics.Ended(c.method, code, took)
+	c.log(r, code, took)
+}
+
 // recovered answers for a panic that no interceptor saw.
-func (d *door) recovered(ctx context.Context, c *call, r *http.Request, thrown any) {
-	err := c.fail(ctx, panicked(thrown))
+func (c *call) recovered(r *http.Request, thrown any) {
+	err := c.fail(r.Context(), panicked(thrown))
 	if c.status == 0 {
-		_ = d.errors.Write(c, r, err) // The client may be gone.
+		_ = c.door.errors.Write(c, r, err) // The client may be gone.
 	}
 }
 

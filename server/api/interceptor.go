@@ -22,18 +22,15 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		c := callOf(ctx)
 		defer func() {
 			if thrown := recover(); thrown != nil {
-				response, err = nil, c.fail(ctx, panicked(thrown))
+				response, err = nil, panicked(thrown)
 			}
+			err = c.end(ctx, err)
 		}()
 		noteTrace(ctx, c)
 		if err := i.validator.check(request.Any()); err != nil {
-			return nil, c.fail(ctx, err)
+			return nil, err
 		}
-		if response, err = next(ctx, request); err != nil {
-			return nil, c.fail(ctx, err)
-		}
-		c.code = codeOK
-		return response, nil
+		return next(ctx, request)
 	}
 }
 
@@ -43,19 +40,24 @@ const codeOK = "ok"
 // WrapStreamingHandler implements connect.Interceptor.
 func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) (err error) {
-		c := callOf(ctx)
 		defer func() {
 			if thrown := recover(); thrown != nil {
-				err = c.fail(ctx, panicked(thrown))
+				err = panicked(thrown)
 			}
+			err = callOf(ctx).end(ctx, err)
 		}()
-		noteTrace(ctx, c)
-		if err := next(ctx, &validConn{conn, i.validator}); err != nil {
-			return c.fail(ctx, err)
-		}
-		c.code = codeOK
-		return nil
+		noteTrace(ctx, callOf(ctx))
+		return next(ctx, &validConn{conn, i.validator})
 	}
+}
+
+// end notes how a handler ended, and returns what the client hears of it.
+func (c *call) end(ctx context.Context, err error) error {
+	if err != nil {
+		return c.fail(ctx, err)
+	}
+	c.code = codeOK
+	return nil
 }
 
 // WrapStreamingClient implements connect.Interceptor. There are no clients here.

@@ -76,34 +76,64 @@ func streamOptions(spec connect.Spec) []connect.HandlerOption {
 }
 
 // StreamOrderEvents implements kvitv1connect.PaymentServiceHandler (S1 to S3).
+//
+// It and what stands below it while a stream is idle keep their stack frames small: thousands of
+// streams wait here at a time, and their stacks shrink only where little of them is used.
 func (s *paymentService) StreamOrderEvents(
 	ctx context.Context, request *kvitv1.StreamOrderEventsRequest, out *connect.ServerStream[kvitv1.StreamOrderEventsResponse],
 ) error {
+	w, err := s.open(ctx, request, out)
+	if w == nil {
+		return err
+	}
+	defer w.close(ctx)
+	w.ended, err = w.run(ctx)
+	return err
+}
+
+// open finds the place where a stream begins. It returns no watch where the stream is over already.
+func (s *paymentService) open(
+	ctx context.Context, request *kvitv1.StreamOrderEventsRequest, out *connect.ServerStream[kvitv1.StreamOrderEventsResponse],
+) (*watch, error) {
 	who := caller(ctx)
 	from := begin(request.GetCursor(), request.GetFrom())
 	place, reset, err := s.payment.OpenJournal(ctx, who, from)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if reset != "" {
-		return out.Send(resetResponse(reset))
+		return nil, out.Send(resetResponse(reset))
 	}
 	head := place
 	if !from.Now {
 		if head, err = s.payment.Head(ctx, who.Merchant); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	w := &watch{
 		reader:  reader{journal: s.payment, who: who, filter: newFilter(request.GetOrderIds(), request.GetTypes())},
-		service: s, out: out, ends: s.now().Add(s.lifetime()), binary: knowsFrames(ctx),
+		service: s, out: out, ends: s.now().Add(s.lifetime()), binary: knowsFrames(ctx), ended: endedFailed,
 	}
 	w.stand(place)
+	if head.Position <= place.Position { // Nothing waits, so that the first message is a heartbeat.
+		if err := w.heartbeat(kvitv1.ClosingReason_CLOSING_REASON_UNSPECIFIED); err != nil {
+			return nil, err
+		}
+	}
+	w.subscriber = s.hub.Subscribe(who.Merchant)
+	w.limit(ctx, w.ends.Add(stuckMax))
+	w.setAlarm(ctx)
 	s.metrics.Opened()
-	reason, err := w.run(ctx, head.Position > place.Position)
-	s.metrics.Ended(reason)
-	callOf(ctx).note(slog.String("ended", reason), slog.Int("events", w.sent), slog.Uint64("scanned_to", w.position))
-	return err
+	return w, nil
+}
+
+// close gives back what open took.
+func (w *watch) close(ctx context.Context) {
+	w.release()
+	w.subscriber.Close()
+	w.limit(ctx, time.Time{}) // A connection of HTTP/1.1 lives on.
+	w.service.metrics.Ended(w.ended)
+	callOf(ctx).note(slog.String("ended", w.ended), slog.Int("events", w.sent), slog.Uint64("scanned_to", w.position))
 }
 
 // lifetime is when this stream rotates.
@@ -126,23 +156,15 @@ type watch struct {
 	// ends is when the stream rotates, heard when something was last sent.
 	ends, heard time.Time
 	sent        int
+	// ended is why the stream ended.
+	ended string
 	// wait ends at the next heartbeat, with the stream, or with the server.
 	wait    context.Context //nolint:containedctx // It is made anew for each heartbeat, not for each event.
 	release func()
 }
 
 // run sends until the stream ends, and says why it did.
-func (w *watch) run(ctx context.Context, waiting bool) (string, error) {
-	w.subscriber = w.service.hub.Subscribe(w.who.Merchant)
-	defer w.subscriber.Close()
-	defer w.limit(ctx)()
-	if !waiting {
-		if err := w.heartbeat(kvitv1.ClosingReason_CLOSING_REASON_UNSPECIFIED); err != nil {
-			return endedGone, err
-		}
-	}
-	w.setAlarm(ctx)
-	defer func() { w.release() }()
+func (w *watch) run(ctx context.Context) (string, error) {
 	for {
 		items, reset, err := w.next(ctx, w.wait, batchMax)
 		if reset != "" {
@@ -153,19 +175,26 @@ func (w *watch) run(ctx context.Context, waiting bool) (string, error) {
 				return endedGone, err
 			}
 		}
-		switch {
-		case ctx.Err() != nil:
-			return endedGone, ctx.Err()
-		case w.wait.Err() != nil:
-			if reason, err := w.alarmed(ctx); reason != "" {
+		if err != nil || w.wait.Err() != nil {
+			if reason, err := w.interrupted(ctx, err); reason != "" {
 				return reason, err
 			}
-		case errors.Is(err, stream.ErrClosed):
-			return endedShutdown, w.heartbeat(kvitv1.ClosingReason_CLOSING_REASON_SHUTDOWN)
-		case err != nil:
-			return endedFailed, err
 		}
 	}
+}
+
+// interrupted is called when the wait has ended, or with what went wrong; it says why the stream ends
+// if it does.
+func (w *watch) interrupted(ctx context.Context, err error) (string, error) {
+	switch {
+	case ctx.Err() != nil:
+		return endedGone, ctx.Err()
+	case w.wait.Err() != nil:
+		return w.alarmed(ctx)
+	case errors.Is(err, stream.ErrClosed):
+		return endedShutdown, w.heartbeat(kvitv1.ClosingReason_CLOSING_REASON_SHUTDOWN)
+	}
+	return endedFailed, err
 }
 
 // alarmed does what is due when the wait has ended, and says why the stream ends if it does.
@@ -202,14 +231,10 @@ func (w *watch) setAlarm(ctx context.Context) {
 	w.wait, w.release = wait, func() { unhook(); cancel() }
 }
 
-// limit gives up on a client that does not read long after the stream's end. It returns what lifts the
-// limit again, because a connection of HTTP/1.1 lives on.
-func (w *watch) limit(ctx context.Context) func() {
-	control := http.NewResponseController(callOf(ctx))
-	if control.SetWriteDeadline(w.ends.Add(stuckMax)) != nil {
-		return func() {}
-	}
-	return func() { _ = control.SetWriteDeadline(time.Time{}) } // The connection may be gone.
+// limit sets when to give up on a client that does not read. Where the connection knows no limits
+// there is none.
+func (w *watch) limit(ctx context.Context, at time.Time) {
+	_ = http.NewResponseController(callOf(ctx)).SetWriteDeadline(at)
 }
 
 // send sends events in one message, and so with one flush.

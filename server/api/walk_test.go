@@ -449,3 +449,24 @@ func TestErrors_WalkEveryMethod(t *testing.T) {
 		t.Errorf("the walk has %v, want %v", walked, methods)
 	}
 }
+
+// A panic before a message is read is a fault of ours like any other.
+func TestErrors_HaveOneErrorInfoEach_PanicOfTheGate(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(o *options) {
+		o.access = func(keys api.Access) api.Access { return panicking{keys} }
+	})
+	eachMethod(t, h, func(t *testing.T, p probe, call func(string, proto.Message) error) {
+		t.Helper()
+		err := call(h.secret, p.valid)
+		info, _, _ := oneErrorInfo(t, err, "INTERNAL")
+		wantCode(t, err, connect.CodeInternal)
+		if id := info.GetMetadata()["error_id"]; !h.logs.within(id, "hunter2") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("got %v, and the log says nothing under %s", err, id)
+		}
+	})
+}
+
+type panicking struct{ api.Access }
+
+func (panicking) Authenticate(context.Context, string) (access.Caller, error) { panic(hunter) }
