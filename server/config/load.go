@@ -10,21 +10,21 @@ import (
 
 // The names that Load speaks about by itself.
 const (
-	prefix           = "KVIT_"
-	nameListen       = "KVIT_LISTEN"
-	namePublicURL    = "KVIT_PUBLIC_URL"
-	nameAdminListen  = "KVIT_ADMIN_LISTEN"
-	nameDatabaseURL  = "KVIT_DATABASE_URL"
-	nameRedisURL     = "KVIT_REDIS_URL"
-	nameKeys         = "KVIT_KEYS"
-	nameBootstrap    = "KVIT_BOOTSTRAP_API_KEY"
-	bootstrapPrefix  = "kvit_platform_"
-	fileMax          = 1 << 20
-	poolPerCore      = 6
-	poolLeast        = 8
-	referenceEnv     = "env:"
-	referenceFile    = "file:"
-	prefixForTests   = "KVIT_TEST_"
+	prefix          = "KVIT_"
+	nameListen      = "KVIT_LISTEN"
+	namePublicURL   = "KVIT_PUBLIC_URL"
+	nameAdminListen = "KVIT_ADMIN_LISTEN"
+	nameDatabaseURL = "KVIT_DATABASE_URL"
+	nameRedisURL    = "KVIT_REDIS_URL"
+	nameKeys        = "KVIT_KEYS"
+	nameBootstrap   = "KVIT_BOOTSTRAP_API_KEY"
+	bootstrapPrefix = "kvit_platform_"
+	fileMax         = 1 << 20
+	poolPerCore     = 6
+	poolLeast       = 8
+	referenceEnv    = "env:"
+	referenceFile   = "file:"
+	prefixForTests  = "KVIT_TEST_"
 )
 
 // clientNames are the settings of the command line client, which may share the environment.
