@@ -121,7 +121,7 @@ func (s *paymentService) open(
 		}
 	}
 	w.subscriber = s.hub.Subscribe(who.Merchant)
-	w.limit(ctx, w.ends.Add(stuckMax))
+	w.limit(ctx)
 	w.setAlarm(ctx)
 	s.metrics.Opened()
 	return w, nil
@@ -131,7 +131,6 @@ func (s *paymentService) open(
 func (w *watch) close(ctx context.Context) {
 	w.release()
 	w.subscriber.Close()
-	w.limit(ctx, time.Time{}) // A connection of HTTP/1.1 lives on.
 	w.service.metrics.Ended(w.ended)
 	callOf(ctx).note(slog.String("ended", w.ended), slog.Int("events", w.sent), slog.Uint64("scanned_to", w.position))
 }
@@ -231,10 +230,10 @@ func (w *watch) setAlarm(ctx context.Context) {
 	w.wait, w.release = wait, func() { unhook(); cancel() }
 }
 
-// limit sets when to give up on a client that does not read. Where the connection knows no limits
-// there is none.
-func (w *watch) limit(ctx context.Context, at time.Time) {
-	_ = http.NewResponseController(callOf(ctx)).SetWriteDeadline(at)
+// limit gives up on a client that does not read, some time after the stream's end. Where the connection
+// knows no limits there is none. The HTTP server lifts it for the next request on the connection.
+func (w *watch) limit(ctx context.Context) {
+	_ = http.NewResponseController(callOf(ctx)).SetWriteDeadline(w.ends.Add(stuckMax))
 }
 
 // send sends events in one message, and so with one flush.

@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/connect"
 
 	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
+	"github.com/kvitpay/kvit/gen/kvit/v1/kvitv1connect"
 	"github.com/kvitpay/kvit/server/api"
 	"github.com/kvitpay/kvit/server/fault"
 	"github.com/kvitpay/kvit/server/payment"
@@ -198,8 +199,12 @@ func TestStreamOrderEvents_S3_EndsWithTheServer(t *testing.T) {
 		h := newHouse(t)
 		w := h.watch(t, fromNow)
 		cursor := w.heartbeat().GetCursor()
+		asked := time.Now()
 		h.api.EndStreams()
 		last := w.heartbeat()
+		if took := time.Since(asked); took > 0 {
+			t.Errorf("the stream ended after %v, want at once", took)
+		}
 		if last.GetClosing() != kvitv1.ClosingReason_CLOSING_REASON_SHUTDOWN || last.GetCursor() != cursor {
 			t.Errorf("the stream ends with %v, want SHUTDOWN and cursor %s", last, cursor)
 		}
@@ -271,6 +276,27 @@ func TestStreamOrderEvents_Filters(t *testing.T) {
 		rest.heartbeat()
 		h.create(t, "A-5")
 		gapFree(t, rest.upTo(10), 9)
+	})
+}
+
+// A client that holds its stream and never reads is given up a minute after the stream's end.
+func TestStreamOrderEvents_S2_GivesUpOnWhoDoesNotRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		opened := time.Now()
+		stream, err := kvitv1connect.NewPaymentServiceClient(h.public.http1, doorURL, bearing(h.secret)).StreamOrderEvents(t.Context(), fromNow)
+		must(t, err)
+		stuck := &watcher{stream, t, func() {}}
+		stuck.heartbeat()
+		for i := range 50 {
+			h.create(t, fmt.Sprintf("S-%d", i))
+		}
+		time.Sleep(13 * time.Minute)
+		synctest.Wait()
+		if !h.logs.within(`"ended":"gone"`, "StreamOrderEvents") {
+			t.Errorf("after %v the log says %s", time.Since(opened), h.logs)
+		}
 	})
 }
 
