@@ -246,7 +246,6 @@ type StreamMetrics struct {
 	delivered prometheus.Counter
 	ended     *prometheus.CounterVec
 	delay     prometheus.Histogram
-	wakeups   *prometheus.CounterVec
 }
 
 func newStreamMetrics(r prometheus.Registerer) *StreamMetrics {
@@ -256,7 +255,6 @@ func newStreamMetrics(r prometheus.Registerer) *StreamMetrics {
 		delivered: m.counter("stream_events_total", "Order events sent to streams."),
 		ended:     m.counters("stream_ends_total", "Streams that ended, by reason: rotate, shutdown, reset, gone or failed.", "reason"),
 		delay:     m.histogram("stream_delay_seconds", "Time from an event's commit to its sending, for streams that are not behind.", secondsBuckets()),
-		wakeups:   m.counters("stream_wakeups_total", "Looks for new events, by what caused them: signal or poll.", "cause"),
 	}
 }
 
@@ -286,13 +284,6 @@ func (m *StreamMetrics) Delivered(n int) {
 func (m *StreamMetrics) Delayed(took time.Duration) {
 	if m != nil {
 		m.delay.Observe(took.Seconds())
-	}
-}
-
-// Woke counts a look for new events.
-func (m *StreamMetrics) Woke(cause string) {
-	if m != nil {
-		m.wakeups.WithLabelValues(cause).Inc()
 	}
 }
 

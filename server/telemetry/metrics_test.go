@@ -44,7 +44,6 @@ func TestMetrics_EveryHandleCounts(t *testing.T) {
 	m.Streams.Ended("rotate")
 	m.Streams.Delivered(12)
 	m.Streams.Delayed(second)
-	m.Streams.Woke("poll")
 	m.Idempotency.Replayed("CreatePaymentLink")
 	m.Idempotency.Reused("CreatePaymentLink")
 	m.Idempotency.InUse("CreatePaymentLink")
@@ -76,7 +75,6 @@ func TestMetrics_EveryHandleCounts(t *testing.T) {
 		`kvit_stream_ends_total{reason="rotate"} 1`,
 		`kvit_stream_events_total 12`,
 		`kvit_stream_delay_seconds_sum 1`,
-		`kvit_stream_wakeups_total{cause="poll"} 1`,
 		`kvit_idempotency_repeats_total{answer="replayed",method="CreatePaymentLink"} 1`,
 		`kvit_idempotency_repeats_total{answer="reused",method="CreatePaymentLink"} 1`,
 		`kvit_idempotency_repeats_total{answer="in_use",method="CreatePaymentLink"} 1`,
