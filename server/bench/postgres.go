@@ -115,8 +115,11 @@ func findPgbench() (string, error) {
 	return "", errors.New("pgbench is missing: install PostgreSQL's server programs (Debian: postgresql)")
 }
 
-// progressLine is what pgbench -P says once per second: tps and latency of that second.
-var progressLine = regexp.MustCompile(`(?m)^progress: [\d.]+ s, ([\d.]+) tps, lat ([\d.]+) ms`)
+// What pgbench says: the rate of its first second (-P 1), and how many transactions there were in all.
+var (
+	firstSecond  = regexp.MustCompile(`(?m)^progress: ([\d.]+) s, ([\d.]+) tps`)
+	transactions = regexp.MustCompile(`(?m)^number of transactions actually processed: (\d+)`)
+)
 
 // create runs a script for clients and returns its rate without its first second, in which connections
 // are made and statements are prepared.
@@ -141,29 +144,27 @@ func (p *postgres) create(ctx context.Context, script string, clients, seconds i
 	if err != nil {
 		return sample{}, fmt.Errorf("pgbench: %w\n%s", err, output)
 	}
-	s, err := readProgress(output)
-	if err != nil || log == "" {
+	var s sample
+	if s.Rate, err = readRate(output, seconds+1); err != nil || log == "" {
 		return s, err
 	}
 	s.P50, s.P99, err = readLog(log + "." + strconv.Itoa(cmd.Process.Pid))
 	return s, err
 }
 
-// readProgress averages the seconds after the first.
-func readProgress(output []byte) (sample, error) {
-	lines := progressLine.FindAllSubmatch(output, -1)
-	if len(lines) < 2 {
-		return sample{}, fmt.Errorf("pgbench says no rate:\n%s", output)
+// readRate is the rate of a run of so many seconds, without its first.
+func readRate(output []byte, seconds int) (float64, error) {
+	first, all := firstSecond.FindSubmatch(output), transactions.FindSubmatch(output)
+	if first == nil || all == nil {
+		return 0, fmt.Errorf("pgbench says no rate:\n%s", output)
 	}
-	var s sample
-	for _, line := range lines[1:] {
-		tps, err := strconv.ParseFloat(string(line[1]), 64)
-		if err != nil {
-			return sample{}, err
-		}
-		s.Rate += tps / float64(len(lines)-1)
+	took, err := strconv.ParseFloat(string(first[1]), 64)
+	rate, rateErr := strconv.ParseFloat(string(first[2]), 64)
+	total, totalErr := strconv.ParseFloat(string(all[1]), 64)
+	if err := errors.Join(err, rateErr, totalErr); err != nil {
+		return 0, err
 	}
-	return s, nil
+	return (total - rate*took) / (float64(seconds) - took), nil
 }
 
 // readLog takes the quantiles from a log of transactions: the third field is the latency in microseconds.

@@ -13,7 +13,7 @@ import (
 const profileSeconds = 4
 
 // profiles loads the server once more and writes where its time goes: NAME.pprof for go tool pprof,
-// and NAME.txt with the functions that take most.
+// NAME.txt with the functions that take most, and NAME.metrics with what the server counted until then.
 func profiles(ctx context.Context, p *plan, w *workshop, pg *postgres, dir string) (err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
@@ -39,7 +39,11 @@ func profiles(ctx context.Context, p *plan, w *workshop, pg *postgres, dir strin
 		if err := errors.Join(err, <-loaded); err != nil {
 			return fmt.Errorf("profile %s: %w", task.name, err)
 		}
-		if err := writeProfile(ctx, filepath.Join(dir, task.name), taken); err != nil {
+		metrics, err := s.server.get(ctx, "/metrics")
+		if err == nil {
+			err = errors.Join(os.WriteFile(filepath.Join(dir, task.name+".metrics"), metrics, 0o600), writeProfile(ctx, filepath.Join(dir, task.name), taken))
+		}
+		if err != nil {
 			return err
 		}
 	}
