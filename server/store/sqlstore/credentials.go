@@ -67,7 +67,9 @@ func (r *reads) CredentialByHash(ctx context.Context, hash [32]byte) (store.Cred
 func (r *reads) ListCredentials(ctx context.Context, merchant string, page store.Page) ([]store.Credential, error) {
 	q := &query{}
 	q.add(`SELECT ` + credentialColumns + ` FROM credentials c WHERE c.merchant = ` + q.arg(merchant))
-	q.page("c", "id", page)
+	q.after("c", "id", page)
+	q.newestFirst("c", "id")
+	q.add(" LIMIT " + q.arg(page.Limit))
 	var rows []*credentialRow
 	if err := r.db.SelectContext(ctx, &rows, q.text.String(), q.args...); err != nil {
 		return nil, beforeCommit("list keys", err)

@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,10 +16,12 @@ import (
 	"github.com/kvitpay/kvit/server/store"
 )
 
-// shownOrderState is order.StateAt in SQL (E1), with the time as its one argument.
-const shownOrderState = `CASE WHEN o.state IN ('PENDING', 'FAILED') AND o.offer_until <= %s AND NOT EXISTS (
-		SELECT 1 FROM attempts a
-		WHERE a.merchant = o.merchant AND a.order_id = o.order_id AND a.state NOT IN ('SUCCEEDED', 'DEAD'))
+// shownOrderState is order.StateAt in SQL (E1), with the time as its one argument. It asks for a live
+// attempt in a way that is answered order by order, never by collecting all live attempts.
+const shownOrderState = `CASE WHEN o.state IN ('PENDING', 'FAILED') AND o.offer_until <= %s AND (
+		SELECT a.number FROM attempts a
+		WHERE a.merchant = o.merchant AND a.order_id = o.order_id AND a.state NOT IN ('SUCCEEDED', 'DEAD')
+		LIMIT 1) IS NULL
 	THEN 'EXPIRED' ELSE o.state END`
 
 // shownLinkState is Link.StateAt in SQL.
@@ -75,27 +79,48 @@ func in[V ~string](q *query, expression string, values []V) {
 	q.add(" AND " + expression + " IN (" + strings.Join(places, ", ") + ")")
 }
 
-// listed keeps to the index of lists, which is out of the reach of lookups by key on PostgreSQL.
-func (r *reads) listed(q *query, table string) {
-	q.add(r.pick(" AND "+table+".created_at > '-infinity'", ""))
-}
-
-// page adds the place after which rows are wanted, their order and how many.
-func (q *query) page(table, id string, page store.Page) {
-	created, named := table+".created_at", table+"."+id
+// after narrows to the rows after a place.
+func (q *query) after(table, id string, page store.Page) {
 	if !page.BeforeTime.IsZero() {
-		q.add(" AND (" + created + ", " + named + ") < (" + q.arg(page.BeforeTime) + ", " + q.arg(page.BeforeID) + ")")
+		q.add(" AND (" + table + ".created_at, " + table + "." + id + ") < (" + q.arg(page.BeforeTime) + ", " + q.arg(page.BeforeID) + ")")
 	}
-	q.add("\nORDER BY " + created + " DESC, " + named + " DESC LIMIT " + q.arg(page.Limit))
 }
 
-// selectOrders starts a statement that reads orders as readRow; conditions follow.
+func (q *query) newestFirst(table, id string) {
+	q.add("\nORDER BY " + table + ".created_at DESC, " + table + "." + id + " DESC")
+}
+
+// list is the source of a list: the rows of one merchant, by the index of lists. Where they are
+// filtered by the state that is shown, PostgreSQL is kept from guessing how many pass: it goes through
+// them newest first and stops when the page is full.
+type list struct {
+	table, alias, id, columns, shown string
+}
+
+// listFrom adds the source, its conditions and the page.
+func listFrom[S ~string](r *reads, q *query, from list, states []S, page store.Page, conditions func()) {
+	fenced := len(states) > 0 && r.dialect == onPostgres
+	if fenced {
+		q.add("(SELECT " + from.columns + " FROM ")
+	}
+	q.add(from.table + " " + from.alias + " WHERE " + r.pick(from.alias+".created_at > '-infinity'", "true"))
+	conditions()
+	q.after(from.alias, from.id, page)
+	if fenced {
+		q.newestFirst(from.alias, from.id)
+		q.add(" OFFSET 0) " + from.alias + " WHERE true")
+	}
+	in(q, fmt.Sprintf(from.shown, q.now), states)
+	q.newestFirst(from.alias, from.id)
+	q.add(" LIMIT " + q.arg(page.Limit))
+}
+
+// selectOrders starts a statement that reads orders as readRow, up to its FROM.
 func (r *reads) selectOrders() *query {
 	q := r.newQuery()
 	q.add(`SELECT ` + orderColumns + `,` + r.pick(childrenOnPostgres, childrenOnSQLite) + `,` + r.pick(linkOnPostgres, linkOnSQLite) + `,
-	t.sealed AS sealed, ` + q.now + ` AS now
-FROM orders o LEFT JOIN texts t ON t.merchant = o.merchant AND t.entry_id = o.details_id
-WHERE`)
+	` + wordsOfOrder + ` AS sealed, ` + q.now + ` AS now
+FROM `)
 	return q
 }
 
@@ -131,63 +156,74 @@ func (r *reads) orders(ctx context.Context, q *query) ([]store.OrderRead, error)
 
 // ListOrders implements store.Reads.
 func (r *reads) ListOrders(ctx context.Context, merchant string, filter store.OrderFilter, page store.Page) ([]store.OrderRead, error) {
-	q := r.selectOrders()
-	q.add(" o.merchant = " + q.arg(merchant))
+	var of *linkOf
 	if filter.LinkID != "" {
-		found, err := r.ofLink(ctx, q, store.LinkKey{Merchant: merchant, ID: filter.LinkID})
-		if err != nil || !found {
+		var err error
+		if of, err = r.linkOf(ctx, store.LinkKey{Merchant: merchant, ID: filter.LinkID}); err != nil || of == nil {
 			return nil, err
 		}
 	}
-	r.listed(q, "o")
-	in(q, fmt.Sprintf(shownOrderState, q.now), filter.States)
-	where(q, "o.customer_id", "=", filter.CustomerID)
-	where(q, "o.viber_user_id", "=", filter.ViberUserID)
-	where(q, "o.viber_bot", "=", filter.ViberBot)
-	q.whereTime("o.created_at", ">", filter.CreatedAfter)
-	q.whereTime("o.created_at", "<", filter.CreatedBefore)
-	q.page("o", "order_id", page)
+	q := r.selectOrders()
+	listFrom(r, q, list{"orders", "o", "order_id", orderColumns, shownOrderState}, filter.States, page, func() {
+		where(q, "o.merchant", "=", merchant)
+		of.narrow(q)
+		where(q, "o.customer_id", "=", filter.CustomerID)
+		where(q, "o.viber_user_id", "=", filter.ViberUserID)
+		where(q, "o.viber_bot", "=", filter.ViberBot)
+		q.whereTime("o.created_at", ">", filter.CreatedAfter)
+		q.whereTime("o.created_at", "<", filter.CreatedBefore)
+	})
 	return r.orders(ctx, q)
 }
 
-// ofLink narrows to the orders of a link: the one order of a dynamic link by its key, the many of a
-// fixed one by their index. It reports whether there is such a link.
-func (r *reads) ofLink(ctx context.Context, q *query, key store.LinkKey) (bool, error) {
-	var of []struct {
-		Kind    string `db:"kind"`
-		OrderID string `db:"order_id"`
+// linkOf is what a link says of its orders.
+type linkOf struct {
+	LinkID  string `db:"link_id"`
+	Kind    string `db:"kind"`
+	OrderID string `db:"order_id"`
+}
+
+// linkOf reads it, or nil where there is no such link.
+func (r *reads) linkOf(ctx context.Context, key store.LinkKey) (*linkOf, error) {
+	var of linkOf
+	err := r.db.GetContext(ctx, &of, `SELECT link_id, kind, order_id FROM links WHERE merchant = $1 AND link_id = $2`, key.Merchant, key.ID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil //nolint:nilnil // No link, no orders.
 	}
-	err := r.db.SelectContext(ctx, &of, `SELECT kind, order_id FROM links WHERE merchant = $1 AND link_id = $2`, key.Merchant, key.ID)
 	if err != nil {
-		return false, beforeCommit("list orders", err)
+		return nil, beforeCommit("list orders", err)
 	}
-	if len(of) == 0 {
-		return false, nil
-	}
-	if order.Kind(of[0].Kind) == order.Fixed {
+	return &of, nil
+}
+
+// narrow adds the condition for the orders of a link: the one order of a dynamic link by its key, the
+// many of a fixed one by their index.
+func (of *linkOf) narrow(q *query) {
+	switch {
+	case of == nil:
+		return
+	case order.Kind(of.Kind) == order.Fixed:
 		q.add(" AND o.kind = 'FIXED'")
-	} else {
-		q.add(" AND o.order_id = " + q.arg(of[0].OrderID))
+	default:
+		where(q, "o.order_id", "=", of.OrderID)
 	}
-	q.add(" AND o.link_id = " + q.arg(key.ID))
-	return true, nil
+	where(q, "o.link_id", "=", of.LinkID)
 }
 
 // ListLinks implements store.Reads. The orders of dynamic links are read with a second statement.
 func (r *reads) ListLinks(ctx context.Context, merchant string, filter store.LinkFilter, page store.Page) ([]store.LinkRead, error) {
 	q := r.newQuery()
-	q.add(`SELECT ` + linkColumns + `, t.sealed AS sealed, ` + q.now + ` AS now
-FROM links l LEFT JOIN texts t ON t.merchant = l.merchant AND t.entry_id = l.details_id
-WHERE l.merchant = ` + q.arg(merchant))
-	r.listed(q, "l")
-	if filter.OrderID != "" { // The journal of the order knows its links, of which a reopened one has several.
-		q.add(` AND l.link_id IN (SELECT e.link_id FROM entries e WHERE ` + r.entriesOf(q, merchant, filter.OrderID) + ` AND e.type = 'link.created')`)
-	}
-	where(q, "l.kind", "=", string(filter.Kind))
-	in(q, fmt.Sprintf(shownLinkState, q.now), filter.States)
-	q.whereTime("l.created_at", ">", filter.CreatedAfter)
-	q.whereTime("l.created_at", "<", filter.CreatedBefore)
-	q.page("l", "link_id", page)
+	q.add(`SELECT ` + linkColumns + `, ` + wordsOfLink + ` AS sealed, ` + q.now + ` AS now FROM `)
+	listFrom(r, q, list{"links", "l", "link_id", linkColumns, shownLinkState}, filter.States, page, func() {
+		where(q, "l.merchant", "=", merchant)
+		if filter.OrderID != "" { // The journal of the order knows its links, of which a reopened one has several.
+			q.add(` AND l.link_id IN (SELECT e.link_id FROM entries e
+	WHERE ` + r.entriesOf(q, merchant, filter.OrderID) + ` AND e.type = 'link.created')`)
+		}
+		where(q, "l.kind", "=", string(filter.Kind))
+		q.whereTime("l.created_at", ">", filter.CreatedAfter)
+		q.whereTime("l.created_at", "<", filter.CreatedBefore)
+	})
 	var rows []*linkReadRow
 	if err := r.db.SelectContext(ctx, &rows, q.text.String(), r.unplanned(q.args)...); err != nil {
 		return nil, beforeCommit("list links", err)
@@ -224,7 +260,7 @@ func (r *reads) ordersByID(ctx context.Context, merchant string, ids []string) (
 		return nil, nil //nolint:nilnil // No ids, no orders.
 	}
 	q := r.selectOrders()
-	q.add(" o.merchant = " + q.arg(merchant) + " AND o.order_id " + r.anyOf(q, ids))
+	q.add("orders o WHERE o.merchant = " + q.arg(merchant) + " AND o.order_id " + r.anyOf(q, ids))
 	found, err := r.orders(ctx, q)
 	if err != nil {
 		return nil, err
@@ -238,12 +274,12 @@ func (r *reads) ordersByID(ctx context.Context, merchant string, ids []string) (
 
 // anyOf compares with a list of any length: the text of the statement stays the same.
 func (r *reads) anyOf(q *query, values []string) string {
-	place := q.arg(r.list(values))
+	place := q.arg(r.array(values))
 	return r.pick("= ANY("+place+"::text[])", "IN (SELECT value FROM json_each("+place+"))")
 }
 
-// list is a list of texts as one argument.
-func (r *reads) list(values []string) any {
+// array is a list of texts as one argument.
+func (r *reads) array(values []string) any {
 	if r.dialect == onPostgres {
 		return values
 	}

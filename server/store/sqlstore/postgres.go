@@ -26,6 +26,7 @@ var session = map[string]string{
 	"timezone":                            "UTC",
 	"default_transaction_isolation":       "read committed",
 	"enable_seqscan":                      "off",
+	"enable_bitmapscan":                   "off",
 	"enable_hashjoin":                     "off",
 	"enable_mergejoin":                    "off",
 	"jit":                                 "off",

@@ -68,16 +68,25 @@ func (r *reads) recordsOf(ctx context.Context, keys []store.RecordKey) (map[stor
 }
 
 // ForgetRecords implements store.Records.
-func (r *reads) ForgetRecords(ctx context.Context, olderThan time.Time, limit int) (int, error) {
-	done, err := r.db.ExecContext(ctx, r.pick(forgetRecordsOnPostgres, forgetRecordsOnSQLite), olderThan, limit)
-	if err != nil {
-		return 0, beforeCommit("forget records", err)
-	}
-	count, err := done.RowsAffected()
-	if err != nil {
-		return 0, fmt.Errorf("forget records: %w", err)
-	}
-	return int(count), nil
+func (w *writes) ForgetRecords(ctx context.Context, olderThan time.Time, limit int) (count int, err error) {
+	err = w.inTx(ctx, func(tx transaction) error {
+		if w.dialect == onPostgres {
+			if _, err := tx.ExecContext(ctx, `SET LOCAL enable_bitmapscan = on`); err != nil { // For the index by age.
+				return beforeCommit("forget records", err)
+			}
+		}
+		done, err := tx.ExecContext(ctx, w.pick(forgetRecordsOnPostgres, forgetRecordsOnSQLite), olderThan, limit)
+		if err != nil {
+			return beforeCommit("forget records", err)
+		}
+		forgotten, err := done.RowsAffected()
+		if err != nil {
+			return fmt.Errorf("forget records: %w", err)
+		}
+		count = int(forgotten)
+		return nil
+	})
+	return count, err
 }
 
 // lookups share statements: while one is under way, the next gathers, without a timer. A lookup that

@@ -51,6 +51,10 @@ func (s *sqliteStore) begin(ctx context.Context, keys store.Keys) (*sqliteTx, er
 	case <-ctx.Done():
 		return nil, fmt.Errorf("begin: %w", ctx.Err())
 	}
+	if err := ctx.Err(); err != nil {
+		s.turn <- struct{}{}
+		return nil, fmt.Errorf("begin: %w", err)
+	}
 	if _, err := s.write.exec(context.WithoutCancel(ctx), `BEGIN IMMEDIATE`); err != nil {
 		s.turn <- struct{}{}
 		return nil, beforeCommit("begin", err)

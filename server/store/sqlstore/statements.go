@@ -11,6 +11,13 @@ const (
 	l.key_id, l.token_hash, l.expires_at, l.order_expires_ns, l.created_at, l.deactivated_at, l.version, l.details_id`
 )
 
+// The sealed words of o and of l. They are looked up one by one, never joined.
+const (
+	wordsOfOrder = `(SELECT sealed FROM texts WHERE merchant = o.merchant AND entry_id = o.details_id)`
+
+	wordsOfLink = `(SELECT sealed FROM texts WHERE merchant = l.merchant AND entry_id = l.details_id)`
+)
+
 // childrenOnPostgres are the children of o as JSON.
 const childrenOnPostgres = `
 	(SELECT json_agg(a) FROM (
@@ -49,13 +56,13 @@ const childrenOnSQLite = `
 // The order $2 of merchant $1, with its link as JSON and its words, in one statement.
 const (
 	readOrderOnPostgres = `SELECT ` + orderColumns + `,` + childrenOnPostgres + `,` + linkOnPostgres + `,
-	t.sealed AS sealed, now() AS now
-FROM orders o LEFT JOIN texts t ON t.merchant = o.merchant AND t.entry_id = o.details_id
+	` + wordsOfOrder + ` AS sealed, now() AS now
+FROM orders o
 WHERE o.merchant = $1 AND o.order_id = $2`
 
 	readOrderOnSQLite = `SELECT ` + orderColumns + `,` + childrenOnSQLite + `,` + linkOnSQLite + `,
-	t.sealed AS sealed, $3 AS now
-FROM orders o LEFT JOIN texts t ON t.merchant = o.merchant AND t.entry_id = o.details_id
+	` + wordsOfOrder + ` AS sealed, $3 AS now
+FROM orders o
 WHERE o.merchant = $1 AND o.order_id = $2`
 
 	linkOnPostgres = `
@@ -73,11 +80,11 @@ WHERE o.merchant = $1 AND o.order_id = $2`
 
 // The link $2 of merchant $1 with its own words.
 const (
-	readLinkOnPostgres = `SELECT ` + linkColumns + `, t.sealed AS sealed, now() AS now
-FROM links l LEFT JOIN texts t ON t.merchant = l.merchant AND t.entry_id = l.details_id
+	readLinkOnPostgres = `SELECT ` + linkColumns + `, ` + wordsOfLink + ` AS sealed, now() AS now
+FROM links l
 WHERE l.merchant = $1 AND l.link_id = $2`
 
-	readLinkOnSQLite = `SELECT ` + linkColumns + `, t.sealed AS sealed, $3 AS now
-FROM links l LEFT JOIN texts t ON t.merchant = l.merchant AND t.entry_id = l.details_id
+	readLinkOnSQLite = `SELECT ` + linkColumns + `, ` + wordsOfLink + ` AS sealed, $3 AS now
+FROM links l
 WHERE l.merchant = $1 AND l.link_id = $2`
 )
