@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -38,6 +39,8 @@ type postgres struct {
 	writes
 
 	write *sql.DB
+	// writers is how many connections write has at most.
+	writers int
 	// pipes holds buffers of earlier batches.
 	pipes sync.Pool
 }
@@ -47,7 +50,7 @@ func openPostgres(ctx context.Context, settings Settings) (*postgres, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	if err := migratePostgres(ctx, config.Copy()); err != nil {
+	if err := migratePostgres(ctx, config.Copy(), settings.Logger); err != nil {
 		return nil, fmt.Errorf("open store: migrate: %w", err)
 	}
 	for name, value := range session {
@@ -59,7 +62,7 @@ func openPostgres(ctx context.Context, settings Settings) (*postgres, error) {
 	readers := max(settings.Pool-writers, 1)
 	writing := config.Copy()
 	writing.RuntimeParams["plan_cache_mode"] = "force_generic_plan" // Made once per connection.
-	s := &postgres{write: stdlib.OpenDB(*writing, stdlib.OptionAfterConnect(prepareWrites))}
+	s := &postgres{write: stdlib.OpenDB(*writing, stdlib.OptionAfterConnect(prepareWrites)), writers: writers}
 	s.write.SetMaxOpenConns(writers)
 	s.write.SetMaxIdleConns(writers)
 	read := stdlib.OpenDB(*config)
@@ -85,7 +88,7 @@ func (s *postgres) Close() error {
 }
 
 // migratePostgres applies what is missing, while no other server does so in the same schema.
-func migratePostgres(ctx context.Context, config *pgx.ConnConfig) error {
+func migratePostgres(ctx context.Context, config *pgx.ConnConfig, log *slog.Logger) error {
 	db := stdlib.OpenDB(*config)
 	defer func() { _ = db.Close() }()
 	conn, err := db.Conn(ctx)
@@ -106,14 +109,7 @@ func migratePostgres(ctx context.Context, config *pgx.ConnConfig) error {
 		return fmt.Errorf("lock: %w", err)
 	}
 	// The lock ends with the connection: the deferred Close drops it, after the steps are done.
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrationsIn(migrations.Postgres, "postgres"), gooseOptions()...)
-	if err != nil {
-		return fmt.Errorf("read steps: %w", err)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("apply steps: %w", err)
-	}
-	return nil
+	return migrate(ctx, db, goose.DialectPostgres, migrations.Postgres, log)
 }
 
 // native runs f on the connection itself, where a batch is one round trip.

@@ -49,17 +49,41 @@ type postgresTx struct {
 // Begin implements store.Begins: one round trip, and a second one where orders exist. Children are
 // read by statements of their own, begun when the locks are held: a statement that locks and reads
 // children sees the children of before its wait.
+//
+// After a restart of the database the connections of the pool are dead without knowing it. Nothing
+// was written yet, so each is left for the next, until one lives or cannot be made.
 func (s *postgres) Begin(ctx context.Context, keys store.Keys) (store.Tx, error) {
+	var err error
+	for range s.writers + 1 {
+		var t *postgresTx
+		var dead bool
+		if t, dead, err = s.begin(ctx, keys); err == nil {
+			return t, nil
+		}
+		if !dead || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, beforeCommit("begin", err)
+}
+
+// begin reports, where it failed, whether that was for a connection that had died.
+func (s *postgres) begin(ctx context.Context, keys store.Keys) (t *postgresTx, dead bool, err error) {
 	conn, err := s.write.Conn(ctx)
 	if err != nil {
-		return nil, beforeCommit("begin", err)
+		return nil, false, fmt.Errorf("connect: %w", err)
 	}
-	t := &postgresTx{sealer: s.sealer, conn: conn, snap: newSnapshot(), pipes: &s.pipes}
-	if err := native(conn, func(c *pgx.Conn) error { return t.load(ctx, c, keys) }); err != nil {
+	t = &postgresTx{sealer: s.sealer, conn: conn, snap: newSnapshot(), pipes: &s.pipes}
+	err = native(conn, func(c *pgx.Conn) error {
+		err := t.load(ctx, c, keys)
+		dead = c.IsClosed()
+		return err
+	})
+	if err != nil {
 		t.rollback(ctx)
-		return nil, beforeCommit("begin", err)
+		return nil, dead, err
 	}
-	return t, nil
+	return t, false, nil
 }
 
 func newSnapshot() *store.Snapshot {

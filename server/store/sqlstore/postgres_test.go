@@ -232,3 +232,45 @@ LATERAL (SELECT number FROM %s WHERE merchant = k.merchant AND order_id = k.id O
 	}
 	_ = s
 }
+
+// After the database restarts, the first batch finds a living connection by itself.
+func TestBegin_LeavesDeadConnections(t *testing.T) {
+	t.Parallel()
+	address := postgresSchema(t)
+	shop := newShop(t, open(t, address))
+	db := raw(t, address)
+	for range 3 {
+		var open []store.Tx
+		for range 3 {
+			tx, err := shop.s.Begin(t.Context(), store.Keys{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, tx)
+		}
+		for _, tx := range open {
+			tx.Rollback()
+		}
+		exec(t, db, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND application_name = current_setting('application_name')`)
+	}
+	shop.begin().Rollback()
+}
+
+// A transaction whose connection died before COMMIT was sent has written nothing, and says so.
+func TestSave_SaysThatNothingWasWritten(t *testing.T) {
+	t.Parallel()
+	address := postgresSchema(t)
+	shop := newShop(t, open(t, address))
+	tx := shop.begin()
+	exec(t, raw(t, address), `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND application_name = current_setting('application_name') AND state = 'idle in transaction'`)
+	if err := shop.started(tx, "x"); err == nil || errors.Is(err, store.ErrCommitUnclear) {
+		t.Errorf("save: %v", err)
+	}
+	again := shop.begin()
+	defer again.Rollback()
+	if o := again.Snapshot().Orders[shop.key]; o.State != order.Pending {
+		t.Errorf("the order is %s", o.State)
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -26,13 +25,12 @@ type reads struct {
 	db      *sqlx.DB
 	dialect dialect
 	sealer  Sealer
-	log     *slog.Logger
 	now     func() time.Time
 	lookups *lookups
 }
 
 func newReads(db *sqlx.DB, on dialect, settings Settings) reads {
-	r := reads{db: db, dialect: on, sealer: settings.Sealer, log: settings.Logger, now: settings.Now}
+	r := reads{db: db, dialect: on, sealer: settings.Sealer, now: settings.Now}
 	r.lookups = newLookups(r.recordsOf)
 	return r
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -62,7 +63,7 @@ func openSQLite(ctx context.Context, path string, settings Settings) (_ *sqliteS
 	db.SetMaxOpenConns(settings.Pool)
 	db.SetMaxIdleConns(settings.Pool)
 	s.writes = writes{reads: newReads(db, onSQLite, settings), inTx: s.inTx}
-	if err := migrateSQLite(ctx, path); err != nil {
+	if err := migrateSQLite(ctx, path, settings.Logger); err != nil {
 		return nil, fmt.Errorf("open store: migrate: %w", err)
 	}
 	if s.write, err = openWriter(ctx, path); err != nil {
@@ -83,20 +84,13 @@ func sqliteDSN(path string) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}).String()
 }
 
-func migrateSQLite(ctx context.Context, path string) error {
+func migrateSQLite(ctx context.Context, path string, log *slog.Logger) error {
 	db, err := sql.Open("sqlite", sqliteDSN(path))
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
 	defer func() { _ = db.Close() }()
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, migrationsIn(migrations.SQLite, "sqlite"), gooseOptions()...)
-	if err != nil {
-		return fmt.Errorf("read steps: %w", err)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("apply steps: %w", err)
-	}
-	return nil
+	return migrate(ctx, db, goose.DialectSQLite3, migrations.SQLite, log)
 }
 
 func openWriter(ctx context.Context, path string) (*sqliteWriter, error) {

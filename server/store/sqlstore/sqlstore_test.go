@@ -74,6 +74,7 @@ func postgresSchema(tb testing.TB) string {
 	}
 	q := address.Query()
 	q.Set("search_path", schema)
+	q.Set("application_name", schema)
 	address.RawQuery = q.Encode()
 	return address.String()
 }
