@@ -124,3 +124,33 @@ func addCreate(changes *store.Changes, now time.Time, key store.OrderKey, record
 	changes.Entries = append(append(changes.Entries, o.Entries()...), l.Entries()...)
 	return nil
 }
+
+// BenchmarkRecorded reads recorded results as 64 callers at once do, as a replay does (I2).
+func BenchmarkRecorded(b *testing.B) {
+	for _, e := range engines() {
+		b.Run(e.name, func(b *testing.B) {
+			s := open(b, e.at(b))
+			if err := s.EnsureMerchants(b.Context(), []string{"demo"}); err != nil {
+				b.Fatal(err)
+			}
+			first := serial.Load()
+			if err := createMany(b.Context(), s, 1000, []string{"demo"}); err != nil {
+				b.Fatal(err)
+			}
+			var next atomic.Uint64
+			b.ReportAllocs()
+			b.SetParallelism(32)
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					key := fmt.Sprintf("key-order-%012d", first+next.Add(1)%1000)
+					_, err := s.Recorded(b.Context(), store.RecordKey{Merchant: "demo", Method: "CreatePaymentLink", Key: key})
+					if err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}

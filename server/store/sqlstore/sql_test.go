@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/store"
+	"github.com/kvitpay/kvit/server/store/sqlstore"
 )
 
 func contains(text, part string) bool { return strings.Contains(text, part) }
@@ -299,6 +301,45 @@ func TestRecorded_I2_OutlivesTheCallerWhoLeaves(t *testing.T) {
 	for range cap(answers) {
 		if err := <-answers; err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// E1: at the very instant at which an offer ends it has ended, for lists as for order.
+func TestLists_E1_EndAtTheInstant(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
+	s, err := sqlstore.Open(t.Context(), sqlstore.Settings{
+		URL: sqliteFile(t), Sealer: keyring(t), Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if err := s.EnsureMerchants(t.Context(), []string{"demo"}); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := s.Begin(t.Context(), store.Keys{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := &store.Changes{}
+	addOrder(t, changes, order.NewAct(tx.Snapshot().Now, order.Actor{}, order.IDs{}), "A", "lnk_A")
+	if err := tx.Save(t.Context(), changes); err != nil {
+		t.Fatal(err)
+	}
+	end := changes.Orders[0].After.OfferUntil
+	for _, at := range []time.Time{end.Add(-time.Microsecond), end} {
+		now = at
+		want := 0
+		if !at.Before(end) {
+			want = 1
+		}
+		orders, _ := s.ListOrders(t.Context(), "demo", store.OrderFilter{States: []order.State{order.Expired}}, store.Page{Limit: 9})
+		links, _ := s.ListLinks(t.Context(), "demo", store.LinkFilter{States: []order.LinkState{order.LinkExpired}}, store.Page{Limit: 9})
+		due, _ := s.DueOrders(t.Context(), 9)
+		if len(orders) != want || len(links) != want || len(due) != want {
+			t.Errorf("%v from the end: %d orders, %d links, %d due, want %d", at.Sub(end), len(orders), len(links), len(due), want)
 		}
 	}
 }
