@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -22,6 +24,8 @@ const (
 	// replayRun marks the orders of the replays in the names of a load; other runs count from runFirst.
 	replayRun = 1
 	runFirst  = 10
+	// complaintsMax is how many lines of the server's log are shown when something fails.
+	complaintsMax = 20
 )
 
 // stage is a running server with what stands beside it.
@@ -33,7 +37,6 @@ type stage struct {
 	floor   *child
 	floorAt string
 	seconds int
-	runs    int
 	// made counts the creates that were answered.
 	made int
 	// replays and writes are what happened while replays were measured.
@@ -71,6 +74,24 @@ func (s *stage) close() error {
 	}
 	s.floor, s.server = nil, nil
 	return errors.Join(errs...)
+}
+
+// complaints are the last warnings and errors that the server logged, but for those of single calls.
+func (s *stage) complaints() string {
+	if s.server == nil {
+		return ""
+	}
+	text, err := os.ReadFile(s.server.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "level=") && !strings.Contains(line, "level=INFO") && !strings.Contains(line, "msg=rpc") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-complaintsMax):], "")
 }
 
 // example creates one order and reads its events.
@@ -214,7 +235,7 @@ func createName(c call) string {
 // createGroup is CreatePaymentLink through the whole stack beside pgbench, replays and an empty handler.
 func createGroup(w *workshop, pg *postgres, seconds int) *group {
 	s := &stage{workshop: w, pg: pg, seconds: seconds}
-	g := &group{name: "create", after: s.afterCreates}
+	g := &group{name: "create", after: s.afterCreates, explain: s.complaints}
 	g.open = func(ctx context.Context) (func() error, error) {
 		return s.close, errors.Join(s.open(ctx, false), pg.checkpoint(ctx))
 	}
@@ -325,7 +346,7 @@ func (s *stage) afterCreates(ctx context.Context) ([]string, error) {
 func sqliteGroup(w *workshop, seconds int) *group {
 	s := &stage{workshop: w, seconds: seconds}
 	const loop = "SQLite"
-	g := &group{name: "sqlite"}
+	g := &group{name: "sqlite", explain: s.complaints}
 	g.open = func(ctx context.Context) (func() error, error) { return s.close, s.open(ctx, true) }
 	g.contestants = append(g.contestants, &contestant{name: loop, run: func(ctx context.Context) (sample, error) {
 		span := time.Duration(seconds) * time.Second

@@ -22,7 +22,7 @@ var paced = []audience{{100, 100}, {1000, 100}}
 // streamGroup is the fan-out of StreamOrderEvents beside a channel per subscriber.
 func streamGroup(w *workshop, pg *postgres, seconds int) *group {
 	s := &stage{workshop: w, pg: pg, seconds: seconds}
-	g := &group{name: "events"}
+	g := &group{name: "events", explain: s.complaints}
 	g.open = func(ctx context.Context) (func() error, error) { return s.close, s.open(ctx, false) }
 	add := func(name, yardstick string, a audience, target float64, most bool) {
 		ours := &contestant{name: name, of: []string{yardstick}, target: target, most: most, run: func(ctx context.Context) (sample, error) {

@@ -36,6 +36,8 @@ type workshop struct {
 	redis    string
 	platform string // a platform key
 	env      []string
+	// runs counts the loads, so that each names its orders anew.
+	runs int
 }
 
 // newWorkshop builds the server and writes what it needs to start.

@@ -46,6 +46,8 @@ type group struct {
 	// open makes what the group needs and returns what lets it go.
 	open        func(ctx context.Context) (closing func() error, err error)
 	contestants []*contestant
+	// explain says what the server has to say about a failure.
+	explain func() string
 	// after checks the group when all rounds are done, and notes what it saw.
 	after func(ctx context.Context) (notes []string, err error)
 }
@@ -102,6 +104,9 @@ func (p *plan) runGroup(ctx context.Context, g *group, found results) (notes []s
 			}
 			s, err := c.run(ctx)
 			if err != nil {
+				if g.explain != nil {
+					err = fmt.Errorf("%w\n%s", err, g.explain())
+				}
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
 			found[c.name] = append(found[c.name], s)

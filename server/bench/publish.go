@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -54,7 +55,11 @@ func publishByCreating(ctx context.Context, spec watchSpec) (int, error) {
 					return
 				}
 				t.name(h.body, spec.Run, caller, i)
-				if _, err := h.call(); err != nil {
+				replayed, err := h.call()
+				if replayed {
+					err = errors.New("an order is not new")
+				}
+				if err != nil {
 					failed <- err
 					return
 				}
