@@ -75,7 +75,7 @@ func newHouse(tb testing.TB, change ...func(*options)) *house {
 	keys, err := seal.Parse(text)
 	must(tb, err)
 	h.store, err = sqlstore.Open(tb.Context(), sqlstore.Settings{
-		URL: filepath.Join(tb.TempDir(), "kvit.db"), Sealer: keys, Logger: logger, Now: time.Now,
+		URL: filepath.Join(tb.TempDir(), "kvit.db"), Sealer: keys, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	must(tb, err)
 	tb.Cleanup(func() { _ = h.store.Close() })
