@@ -8,6 +8,7 @@ import (
 
 	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
 	"github.com/kvitpay/kvit/server/access"
+	"github.com/kvitpay/kvit/server/fault"
 	"github.com/kvitpay/kvit/server/money"
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/payment"
@@ -128,11 +129,29 @@ func span(d time.Duration) *durationpb.Duration {
 }
 
 // timeOf is the zero time for what is absent.
-func timeOf(t *timestamppb.Timestamp) time.Time {
+// timeOf reads an instant of a request; the zero time where none was sent. So an instant that would be
+// taken for none is refused, and one that a Timestamp cannot hold, which would become another.
+func timeOf(path string, t *timestamppb.Timestamp) (time.Time, error) {
 	if t == nil {
-		return time.Time{}
+		return time.Time{}, nil
 	}
-	return t.AsTime()
+	if at := t.AsTime(); t.IsValid() && !at.IsZero() {
+		return at, nil
+	}
+	return time.Time{}, badRequest(fault.Field{Path: path, Message: "must be an instant after 0001-01-01T00:00:00Z and before the year 10000"})
+}
+
+// createdOf reads the bounds of a list.
+func createdOf(request interface {
+	GetCreatedAfter() *timestamppb.Timestamp
+	GetCreatedBefore() *timestamppb.Timestamp
+},
+) (after, before time.Time, err error) {
+	if after, err = timeOf("created_after", request.GetCreatedAfter()); err != nil {
+		return time.Time{}, time.Time{}, err
+	}
+	before, err = timeOf("created_before", request.GetCreatedBefore())
+	return after, before, err
 }
 
 func modeMessage(live bool) kvitv1.Mode {

@@ -39,6 +39,10 @@ func createLink(r *kvitv1.CreatePaymentLinkRequest) (payment.CreateLink, error) 
 	if err != nil {
 		return payment.CreateLink{}, err
 	}
+	expires, err := timeOf("expires_at", r.GetExpiresAt())
+	if err != nil {
+		return payment.CreateLink{}, err
+	}
 	customer := r.GetCustomer()
 	details := order.Details{
 		Description: r.GetDescription(), Name: customer.GetName(), Email: customer.GetEmail(), Phone: customer.GetPhone(),
@@ -55,7 +59,7 @@ func createLink(r *kvitv1.CreatePaymentLinkRequest) (payment.CreateLink, error) 
 		Customer: order.Customer{
 			CustomerID: customer.GetCustomerId(), ViberBot: customer.GetViber().GetBot(), ViberUserID: customer.GetViber().GetUserId(),
 		},
-		ExpiresAt: timeOf(r.GetExpiresAt()), ExpiresIn: r.GetExpiresIn().AsDuration(),
+		ExpiresAt: expires, ExpiresIn: r.GetExpiresIn().AsDuration(),
 		OrderExpiresIn: r.GetOrderExpiresIn().AsDuration(), ValidateOnly: r.GetValidateOnly(),
 	}, nil
 }

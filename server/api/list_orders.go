@@ -10,10 +10,14 @@ import (
 
 // ListOrders implements kvitv1connect.PaymentServiceHandler.
 func (s *paymentService) ListOrders(ctx context.Context, request *kvitv1.ListOrdersRequest) (*kvitv1.ListOrdersResponse, error) {
+	after, before, err := createdOf(request)
+	if err != nil {
+		return nil, err
+	}
 	filter := store.OrderFilter{
 		States: oursAll(orderStates, request.GetStates()), CustomerID: request.GetCustomerId(),
 		ViberBot: request.GetViberUser().GetBot(), ViberUserID: request.GetViberUser().GetUserId(), LinkID: request.GetLinkId(),
-		CreatedAfter: timeOf(request.GetCreatedAfter()), CreatedBefore: timeOf(request.GetCreatedBefore()),
+		CreatedAfter: after, CreatedBefore: before,
 	}
 	orders, next, err := s.payment.Orders(ctx, caller(ctx), filter, payment.PageRequest{
 		Size: int(request.GetPageSize()), Token: request.GetPageToken(),

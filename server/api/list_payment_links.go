@@ -10,9 +10,13 @@ import (
 
 // ListPaymentLinks implements kvitv1connect.PaymentServiceHandler.
 func (s *paymentService) ListPaymentLinks(ctx context.Context, request *kvitv1.ListPaymentLinksRequest) (*kvitv1.ListPaymentLinksResponse, error) {
+	after, before, err := createdOf(request)
+	if err != nil {
+		return nil, err
+	}
 	filter := store.LinkFilter{
 		Kind: ours(linkKinds, request.GetKind()), States: oursAll(linkStates, request.GetStates()), OrderID: request.GetOrderId(),
-		CreatedAfter: timeOf(request.GetCreatedAfter()), CreatedBefore: timeOf(request.GetCreatedBefore()),
+		CreatedAfter: after, CreatedBefore: before,
 	}
 	links, next, err := s.payment.Links(ctx, caller(ctx), filter, payment.PageRequest{
 		Size: int(request.GetPageSize()), Token: request.GetPageToken(),
