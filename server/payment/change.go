@@ -2,6 +2,7 @@ package payment
 
 import (
 	"context"
+	"errors"
 
 	"github.com/kvitpay/kvit/server/fault"
 	"github.com/kvitpay/kvit/server/order"
@@ -27,11 +28,15 @@ func (s *Service) CancelOrder(ctx context.Context, caller Caller, in CancelOrder
 	if err := refuseCard("reason", in.Reason); err != nil {
 		return OrderInfo{}, false, err
 	}
-	read, err := s.order(ctx, caller, in.OrderID) // Its words; the decision is made on locked rows.
+	id, err := order.ParseID(in.OrderID)
 	if err != nil {
 		return OrderInfo{}, false, err
 	}
-	id := read.Order.ID
+	// Its words; the decision is made on locked rows. A key that was used for another order is told first (I2).
+	read, missing := s.order(ctx, caller, in.OrderID)
+	if missing != nil && !fault.Is(missing, fault.ReasonOrderNotFound) {
+		return OrderInfo{}, false, missing
+	}
 	f := fields{}
 	f.text("order_id", in.OrderID)
 	f.text("reason", in.Reason)
@@ -39,6 +44,9 @@ func (s *Service) CancelOrder(ctx context.Context, caller Caller, in CancelOrder
 	cmd := writer.Command{Size: commandSize, Keys: store.Keys{Orders: []store.OrderKey{{Merchant: caller.Merchant, ID: id.String()}}}}
 	ids := s.newIDs()
 	return once(ctx, s, caller, call, cmd, func(v *writer.View) (OrderInfo, error) {
+		if missing != nil {
+			return OrderInfo{}, missing
+		}
 		o := v.Order(id)
 		if o == nil {
 			return OrderInfo{}, readFailed(store.ErrNotFound, fault.ReasonOrderNotFound, "There is no order "+in.OrderID+".")
@@ -69,10 +77,14 @@ func (s *Service) DeactivateLink(ctx context.Context, caller Caller, in Deactiva
 		return readFailed(err, fault.ReasonLinkNotFound, "There is no payment link "+in.LinkID+".")
 	}
 	read, err := s.store.Link(ctx, store.LinkKey{Merchant: caller.Merchant, ID: in.LinkID})
-	if err != nil {
+	known := err == nil
+	if !known && !errors.Is(err, store.ErrNotFound) {
 		return LinkInfo{}, false, missing(err)
 	}
-	words := s.linkAnswer(&read).Details
+	var words order.Details
+	if known { // Where not, a key that was used for another link is told first (I2).
+		words = s.linkAnswer(&read).Details
+	}
 	f := fields{}
 	f.text("link_id", in.LinkID)
 	f.text("reason", in.Reason)
@@ -81,7 +93,7 @@ func (s *Service) DeactivateLink(ctx context.Context, caller Caller, in Deactiva
 	ids := s.newIDs()
 	info, replayed, err := once(ctx, s, caller, call, cmd, func(v *writer.View) (LinkInfo, error) {
 		l := v.Link(in.LinkID)
-		if l == nil {
+		if !known || l == nil {
 			return LinkInfo{}, missing(store.ErrNotFound)
 		}
 		act := order.NewAct(v.Now(), caller.actor(), ids)
@@ -94,6 +106,9 @@ func (s *Service) DeactivateLink(ctx context.Context, caller Caller, in Deactiva
 		info.Details = words
 		return info, nil
 	})
+	if err != nil {
+		return LinkInfo{}, false, err
+	}
 	info.URL = s.address(info.KeyID, info.ID)
-	return info, replayed, err
+	return info, replayed, nil
 }

@@ -144,6 +144,31 @@ func TestOnce_I2_AnUnclearCommitIsToldByTheRepeat(t *testing.T) {
 	}
 }
 
+// A key that was used is refused for another order or link, also where there is no such one.
+func TestOnce_I2_AReusedKeyIsToldBeforeWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	h := open(t, memlock.New())
+	created, _ := h.create(t, lesson(t, "k", "A-1"))
+	deactivate := payment.DeactivateLink{IdempotencyKey: "d", LinkID: created.Link.ID}
+	cancel := payment.CancelOrder{IdempotencyKey: "c", OrderID: "A-1"}
+	both := func() (deactivated, cancelled error) {
+		_, _, deactivated = h.DeactivateLink(t.Context(), h.caller, deactivate)
+		_, _, cancelled = h.CancelOrder(t.Context(), h.caller, cancel)
+		return deactivated, cancelled
+	}
+	if deactivated, cancelled := both(); deactivated != nil || cancelled != nil {
+		t.Fatal(deactivated, cancelled)
+	}
+	deactivate.LinkID, cancel.OrderID = "lnk_none", "A-none"
+	deactivated, cancelled := both()
+	wantReason(t, deactivated, fault.ReasonIdempotencyKeyReused)
+	wantReason(t, cancelled, fault.ReasonIdempotencyKeyReused)
+	deactivate.IdempotencyKey, cancel.IdempotencyKey = "new", "new"
+	deactivated, cancelled = both()
+	wantReason(t, deactivated, fault.ReasonLinkNotFound)
+	wantReason(t, cancelled, fault.ReasonOrderNotFound)
+}
+
 func TestOnce_ACallerThatGivesUpReadsNoDecisionUnderWay(t *testing.T) {
 	t.Parallel()
 	saving, goOn := make(chan struct{}), make(chan struct{})
