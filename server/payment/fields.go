@@ -94,7 +94,8 @@ func looksLikeCard(text string) bool {
 	var groups []int  // where each of them begins
 	gap := gapMax + 1 // characters since the last digit
 	for _, r := range text {
-		if r < '0' || r > '9' {
+		digit, is := digitOf(r)
+		if !is {
 			if gap == 0 && endsCard(digits, groups) {
 				return true
 			}
@@ -109,14 +110,27 @@ func looksLikeCard(text string) bool {
 		if gap > 0 {
 			groups = append(groups, len(digits))
 		}
-		digits, gap = append(digits, byte(r-'0')), 0
+		digits, gap = append(digits, digit), 0
 	}
 	return gap == 0 && endsCard(digits, groups)
 }
 
-// partsGroups reports whether people write this between the groups of a number.
+// digitOf is the value of a decimal digit, in whichever script: people and machines read them all.
+func digitOf(r rune) (byte, bool) {
+	if r <= unicode.MaxLatin1 || !unicode.Is(unicode.Nd, r) {
+		return byte(r - '0'), r >= '0' && r <= '9' //nolint:gosec // What is no digit is not read.
+	}
+	zero := r // Each script has its ten digits in a row, and some rows follow each other.
+	for unicode.Is(unicode.Nd, zero-1) {
+		zero--
+	}
+	return byte((r - zero) % 10), true //nolint:gosec // Zero to nine.
+}
+
+// partsGroups reports whether people write this between the groups of a number. Some of it they do not
+// see: what was copied from a page may hold marks without a width.
 func partsGroups(r rune) bool {
-	return r == '.' || r == '\t' || unicode.In(r, unicode.Zs, unicode.Pd)
+	return r == '.' || r == '\t' || unicode.In(r, unicode.Zs, unicode.Pd, unicode.Cf)
 }
 
 // endsCard reports whether the last of these groups are a card number.
