@@ -133,6 +133,12 @@ func (a *App) openStore(ctx context.Context, keys *seal.Keyring) error {
 	}
 	a.store = opened
 	a.closers = append(a.closers, opened.Close)
+	for i, pool := range opened.Pools() {
+		a.metrics.Pool(pool.Name, func() telemetry.Pool {
+			now := opened.Pools()[i]
+			return telemetry.Pool{Busy: now.Busy, Idle: now.Idle, Most: now.Most, Waits: now.Waits, Waited: now.Waited}
+		})
+	}
 	if err := opened.EnsureKeys(ctx, keys.CheckValues()); err != nil {
 		return fmt.Errorf("check the installation's keys: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -146,5 +147,24 @@ func TestNew_A2_KeysThatDoNotFitAreRefused(t *testing.T) {
 	}
 	if err := open(first); err == nil {
 		t.Fatal("a ring that lacks a key of the database is accepted")
+	}
+}
+
+func TestMetrics_TellOfTheStoreTheWriterAndTheLocks(t *testing.T) {
+	t.Parallel()
+	house := boot(t)
+	res, err := http.Get("http://" + house.AdminAddress() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	page, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"kvit_store_pool_connections", "kvit_writer_queue_commands", "kvit_lock_away", "kvit_streams_open"} {
+		if !strings.Contains(string(page), "\n"+name) {
+			t.Errorf("/metrics has no %s", name)
+		}
 	}
 }

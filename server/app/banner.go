@@ -15,22 +15,24 @@ type Try struct {
 // Tries are the commands that a start with the demo merchant prints: curl first, then kvit, then buf curl.
 func (a *App) Tries() []Try {
 	const (
-		curl = `curl -sS -H "Authorization: Bearer $KVIT_API_KEY" -H 'Content-Type: application/json' \` + "\n    "
+		curl = `curl -sS -w '\n' -H "Authorization: Bearer $KVIT_API_KEY" \` + "\n    -H 'Content-Type: application/json' \\\n    "
 		kvit = "go run ./clients/kvit "
-		buf  = `tools/buf/buf.sh curl --protocol grpc --http2-prior-knowledge -H "Authorization: Bearer $KVIT_API_KEY" \` + "\n    "
+		buf  = `tools/buf/buf.sh curl --protocol grpc --http2-prior-knowledge \` + "\n    " +
+			`-H "Authorization: Bearer $KVIT_API_KEY" \` + "\n    "
 	)
-	service := "http://" + a.PublicAddress() + "/kvit.v1.PaymentService/"
+	const service = "$KVIT_SERVER/kvit.v1.PaymentService/"
 	return []Try{
 		{"once, in the shell that you try this in", fmt.Sprintf(
 			"export KVIT_SERVER=http://%s KVIT_ADMIN=http://%s \\\n    KVIT_API_KEY=%s", a.PublicAddress(), a.AdminAddress(), a.bootstrap)},
-		{"create a payment link", curl + `-d '{"idempotency_key":"try-1","kind":"LINK_KIND_DYNAMIC","order_id":"lesson-1","description":"A lesson",` +
+		{"create a payment link", curl + `-d '{"idempotency_key":"try-1","kind":"LINK_KIND_DYNAMIC",` + "\n      " +
+			`"order_id":"lesson-1","description":"A lesson",` + "\n      " +
 			`"amount":{"currency_code":"AMD","minor_units":"500000"}}' \` + "\n    " + service + "CreatePaymentLink"},
-		{"ask where its order stands", curl + `-d '{"order_id":"lesson-1"}' ` + service + "GetOrderStatus"},
+		{"ask where its order stands", curl + `-d '{"order_id":"lesson-1"}' \` + "\n    " + service + "GetOrderStatus"},
 		{"the same with kvit, the command line client", kvit + "order get lesson-1"},
 		{"its history in plain words", kvit + "order explain lesson-1"},
 		{"all links", kvit + "link list"},
 		{"follow what happens (Ctrl-C ends it)", kvit + "order watch --from-beginning"},
-		{"the same with buf curl, over gRPC", buf + `-d '{"order_id":"lesson-1"}' ` + service + "GetOrderStatus"},
+		{"the same with buf curl, over gRPC (needs Node)", buf + `-d '{"order_id":"lesson-1"}' \` + "\n    " + service + "GetOrderStatus"},
 	}
 }
 

@@ -264,6 +264,16 @@ type Credentials interface {
 	RevokeCredential(ctx context.Context, merchant, id string, audit Audit) (Credential, error)
 }
 
+// Pool is the state of a pool of connections.
+type Pool struct {
+	Name string
+	// Busy and Idle are connections now; Most is how many there may be.
+	Busy, Idle, Most int
+	// Waits is how often a connection had to be waited for since the start, Waited for how long in all.
+	Waits  int64
+	Waited time.Duration
+}
+
 // Installation is what belongs to the whole database.
 type Installation interface {
 	// Now is the database's clock, UTC in microseconds.
@@ -275,4 +285,6 @@ type Installation interface {
 	EnsureKeys(ctx context.Context, checks map[string][]byte) error
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
+	// Pools are the pools of connections as they stand, for metrics. Their names and number never change.
+	Pools() []Pool
 }

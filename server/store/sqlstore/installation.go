@@ -40,6 +40,21 @@ func (r *reads) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Pools implements store.Installation.
+func (r *reads) Pools() []store.Pool { return []store.Pool{poolOf("read", r.db.Stats())} }
+
+// Pools implements store.Installation.
+func (s *postgres) Pools() []store.Pool {
+	return append(s.reads.Pools(), poolOf("write", s.write.Stats()))
+}
+
+func poolOf(name string, stats sql.DBStats) store.Pool {
+	return store.Pool{
+		Name: name, Busy: stats.InUse, Idle: stats.Idle, Most: stats.MaxOpenConnections,
+		Waits: stats.WaitCount, Waited: stats.WaitDuration,
+	}
+}
+
 // transaction is what the small transactions need of one.
 type transaction interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
