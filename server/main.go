@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,7 +26,7 @@ import (
 // Exit codes.
 const (
 	exitFailed   = 1
-	exitSettings = 2
+	exitSettings = 2 // So too when the command line is wrong.
 )
 
 type commands struct {
@@ -48,7 +49,8 @@ func main() {
 			"  server                                     run with nothing set\n"+
 			"  KVIT_DATABASE_URL=postgres://... server    run on PostgreSQL\n"+
 			"  server check                               say what is wrong with the settings\n"+
-			"  server keys installation --name 2026-11    a key for KVIT_KEYS"))
+			"  server keys installation --name 2026-11    a key for KVIT_KEYS"),
+		kong.Exit(func(code int) { os.Exit(min(code, exitSettings)) })) // kong says 80 of a wrong command line.
 	parsed.BindTo(io.Writer(os.Stdout), (*io.Writer)(nil))
 	if err := parsed.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -57,7 +59,7 @@ func main() {
 }
 
 func exitCode(err error) int {
-	if _, ok := err.(config.FaultsError); ok { //nolint:errorlint // Load returns it bare.
+	if _, ok := errors.AsType[config.FaultsError](err); ok { // kong joins what Run returns.
 		return exitSettings
 	}
 	return exitFailed

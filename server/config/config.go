@@ -44,7 +44,7 @@ type Settings struct {
 type Door struct {
 	Listen      Listen  `name:"KVIT_LISTEN" default:"127.0.0.1:8080" form:"host:port" meaning:"Where the one public port listens. Without a host it is every address."`
 	PublicURL   url.URL `name:"KVIT_PUBLIC_URL" shown:"http:// and the address of KVIT_LISTEN" form:"an http or https URL without a path" meaning:"How payers, bots and PSPs reach the public port. https, unless it is this machine alone."`
-	AdminListen Listen  `name:"KVIT_ADMIN_LISTEN" default:"127.0.0.1:8081" form:"host:port" meaning:"Where metrics, profiles, OperationsService and AccessService listen. Keep it from the public."`
+	AdminListen Listen  `name:"KVIT_ADMIN_LISTEN" default:"127.0.0.1:8081" form:"host:port" meaning:"Where metrics, profiles and AccessService listen. Keep it from the public."`
 	Reflection  bool    `name:"KVIT_REFLECTION" default:"true" form:"true or false" meaning:"Whether the public port describes its API to tools such as grpcurl."`
 }
 
