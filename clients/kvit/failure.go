@@ -133,6 +133,8 @@ func (a *app) advice(reason string, err error) string {
 		return "The key comes from KVIT_API_KEY or --key, and belongs to one installation."
 	case reason == "IDEMPOTENCY_KEY_REUSED":
 		return "Leave --idempotency-key out for a new request."
+	case reason == "METHOD_NOT_FOUND":
+		return "Key commands are answered at KVIT_ADMIN or --admin, all others at KVIT_SERVER or --server."
 	case reason == "" && connect.CodeOf(err) == connect.CodeUnimplemented:
 		return "Is " + a.server + " the address of Kvit's API? Set KVIT_SERVER or --server; key commands need KVIT_ADMIN or --admin."
 	default:

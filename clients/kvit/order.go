@@ -63,6 +63,7 @@ func (a *app) orderFacts(o *kvitv1.Order) []fact {
 		{"Refunded", someMoney(o.GetRefundedAmount())},
 		{"Held", someMoney(o.GetAuthorizedAmount())},
 		{"Customer", customer(o.GetCustomer())},
+		{"Language", o.GetCustomer().GetLocale()},
 		{"Description", o.GetDescription()},
 	}
 	facts = append(facts, itemFacts(o.GetLineItems())...)
@@ -87,13 +88,13 @@ func someMoney(amount *kvitv1.Money) string {
 	return kvit.FormatMoney(amount)
 }
 
-// customer names a customer by what there is.
+// customer names a customer by what there is. A language alone is nobody.
 func customer(c *kvitv1.Customer) string {
 	var parts []string
 	if v := c.GetViber(); v != nil {
 		parts = append(parts, "Viber "+v.GetBot()+"/"+v.GetUserId())
 	}
-	for _, part := range []string{c.GetCustomerId(), c.GetName(), c.GetEmail(), c.GetPhone(), c.GetLocale()} {
+	for _, part := range []string{c.GetCustomerId(), c.GetName(), c.GetEmail(), c.GetPhone()} {
 		if part != "" {
 			parts = append(parts, part)
 		}

@@ -145,10 +145,7 @@ func (p payments) StreamOrderEvents(
 
 func checkAddress(address string) error {
 	parsed, err := url.Parse(address)
-	if err != nil {
-		return fmt.Errorf("address of the server: %w", err)
-	}
-	if parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "" {
+	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "" {
 		return fmt.Errorf("address of the server %q: want http://host or https://host", address)
 	}
 	if parsed.RawQuery != "" || parsed.Fragment != "" || parsed.User != nil {
