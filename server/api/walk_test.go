@@ -191,7 +191,11 @@ func TestErrors_HaveOneErrorInfoEach_Unauthenticated(t *testing.T) {
 		err := call("", p.valid)
 		oneErrorInfo(t, err, "API_KEY_MISSING")
 		wantCode(t, err, connect.CodeUnauthenticated)
-		for _, secret := range []string{"nonsense", h.secret[:len(h.secret)-1] + "x"} {
+		last := "x"
+		if strings.HasSuffix(h.secret, last) {
+			last = "y"
+		}
+		for _, secret := range []string{"nonsense", h.secret[:len(h.secret)-1] + last} {
 			err = call(secret, p.valid)
 			oneErrorInfo(t, err, "API_KEY_INVALID")
 			wantCode(t, err, connect.CodeUnauthenticated)
