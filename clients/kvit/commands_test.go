@@ -130,6 +130,7 @@ var failures = []error{
 	refusal(connect.CodeFailedPrecondition, "IDEMPOTENCY_KEY_REUSED", "The idempotency key was used for another request.",
 		map[string]string{"changed_fields": "amount.minor_units, description"}),
 	refusal(connect.CodeAborted, "IDEMPOTENCY_KEY_IN_USE", "The same request is being worked on.", nil, soon()),
+	refusal(connect.CodePermissionDenied, "MODE_DIFFERS", "A test key changes nothing live.", nil),
 	refusal(connect.CodeAlreadyExists, "ORDER_ID_CONFLICT", "The order exists with other terms.", map[string]string{"changed_fields": "amount.minor_units"}),
 	refusal(connect.CodeNotFound, "ORDER_NOT_FOUND", "There is no such order.", nil),
 	refusal(connect.CodeNotFound, "LINK_NOT_FOUND", "There is no such link.", nil),

@@ -130,7 +130,7 @@ var protocolCodes = map[int]connect.Code{
 func (c *call) log(r *http.Request, code string, took time.Duration) {
 	ctx, logger := r.Context(), c.door.log
 	level := slog.LevelInfo
-	if c.fault != nil && blameless(c.fault.Kind()) {
+	if c.fault != nil && blameless(c.fault.Kind()) && c.fault.Reason() != fault.ReasonCancelled {
 		level = slog.LevelWarn
 	}
 	if c.errorID != "" {

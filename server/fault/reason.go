@@ -10,6 +10,7 @@ const (
 	ReasonAPIKeyMissing        Reason = "API_KEY_MISSING"
 	ReasonAPIKeyInvalid        Reason = "API_KEY_INVALID"
 	ReasonScopeMissing         Reason = "SCOPE_MISSING"
+	ReasonModeDiffers          Reason = "MODE_DIFFERS"
 	ReasonIdempotencyKeyReused Reason = "IDEMPOTENCY_KEY_REUSED"
 	ReasonIdempotencyKeyInUse  Reason = "IDEMPOTENCY_KEY_IN_USE"
 	ReasonOrderIDConflict      Reason = "ORDER_ID_CONFLICT"
@@ -43,6 +44,7 @@ func Reasons() map[Reason]string {
 		ReasonAPIKeyMissing:        "No Authorization header with a Bearer key.",
 		ReasonAPIKeyInvalid:        "The key is not known, or was revoked.",
 		ReasonScopeMissing:         "The key may not do this. Metadata: scope.",
+		ReasonModeDiffers:          "A test key was used to change something live, or a live key a test.",
 		ReasonIdempotencyKeyReused: "The key was used for another request. Metadata: changed_fields.",
 		ReasonIdempotencyKeyInUse:  "The same request is being worked on. Repeat with the same key.",
 		ReasonOrderIDConflict:      "The order exists with other terms. Metadata: changed_fields.",

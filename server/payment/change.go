@@ -51,6 +51,9 @@ func (s *Service) CancelOrder(ctx context.Context, caller Caller, in CancelOrder
 		if o == nil {
 			return OrderInfo{}, readFailed(store.ErrNotFound, fault.ReasonOrderNotFound, "There is no order "+in.OrderID+".")
 		}
+		if err := sameMode(caller, o.Live); err != nil {
+			return OrderInfo{}, err
+		}
 		act := order.NewAct(v.Now(), caller.actor(), ids)
 		act.Reason = in.Reason
 		if err := o.Cancel(act); err != nil {
@@ -59,6 +62,14 @@ func (s *Service) CancelOrder(ctx context.Context, caller Caller, in CancelOrder
 		v.SaveOrder(o)
 		return orderInfo(o, read.Order.Details, v.Now()), nil
 	})
+}
+
+// sameMode keeps a test key from changing what is live, and a live key from changing tests (A1).
+func sameMode(caller Caller, live bool) error {
+	if caller.Live == live {
+		return nil
+	}
+	return fault.New(fault.Denied, fault.ReasonModeDiffers, "A test key changes nothing live, and a live key no test.")
 }
 
 // DeactivateLink asks to close a link.
@@ -95,6 +106,9 @@ func (s *Service) DeactivateLink(ctx context.Context, caller Caller, in Deactiva
 		l := v.Link(in.LinkID)
 		if !known || l == nil {
 			return LinkInfo{}, missing(store.ErrNotFound)
+		}
+		if err := sameMode(caller, l.Live); err != nil {
+			return LinkInfo{}, err
 		}
 		act := order.NewAct(v.Now(), caller.actor(), ids)
 		act.Reason = in.Reason

@@ -417,6 +417,23 @@ func TestCancelOrder_O10_StopsTheOfferOnce(t *testing.T) {
 	}
 }
 
+func TestCancelOrder_A1_ATestKeyChangesNothingLive(t *testing.T) {
+	t.Parallel()
+	h := open(t, memlock.New())
+	live := payment.Caller{Merchant: "demo", KeyID: "key_live", Live: true}
+	created, _, err := h.CreateLink(t.Context(), live, lesson(t, "k-1", "A-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = h.CancelOrder(t.Context(), h.caller, payment.CancelOrder{IdempotencyKey: "c", OrderID: "A-1"})
+	wantReason(t, err, fault.ReasonModeDiffers)
+	_, _, err = h.DeactivateLink(t.Context(), h.caller, payment.DeactivateLink{IdempotencyKey: "d", LinkID: created.Link.ID})
+	wantReason(t, err, fault.ReasonModeDiffers)
+	if _, _, err = h.CancelOrder(t.Context(), live, payment.CancelOrder{IdempotencyKey: "c2", OrderID: "A-1"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDeactivateLink_L3_NothingIsOfferedThereAnyMore(t *testing.T) {
 	t.Parallel()
 	h := open(t, memlock.New())
