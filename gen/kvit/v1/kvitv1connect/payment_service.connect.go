@@ -87,7 +87,7 @@ type PaymentServiceClient interface {
 	// Closes a link for good: no payment can be started at it any more (L3). An attempt under way may still succeed, and the
 	// order of a DYNAMIC link is not cancelled by it. A link that is closed already comes back as it is. Needs links:write.
 	//
-	// Errors: not_found LINK_NOT_FOUND; invalid_argument CARD_DATA_REFUSED.
+	// Errors: not_found LINK_NOT_FOUND; permission_denied MODE_DIFFERS; invalid_argument CARD_DATA_REFUSED.
 	DeactivatePaymentLink(context.Context, *v1.DeactivatePaymentLinkRequest) (*v1.DeactivatePaymentLinkResponse, error)
 	// Says where an order stands, what is odd about it, and what to do next. Waits for no PSP (E1). Needs orders:read.
 	// Errors: not_found ORDER_NOT_FOUND.
@@ -97,7 +97,7 @@ type PaymentServiceClient interface {
 	// Stops offering an order (O10). With an attempt under way, money that still comes opens the exception AFTER_CANCEL. An order
 	// that is cancelled already comes back as it is. Needs orders:write.
 	//
-	// Errors: not_found ORDER_NOT_FOUND; failed_precondition ORDER_STATE (metadata: state) when the order has expired, or when
+	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when the order has expired, or when
 	// money has arrived; invalid_argument CARD_DATA_REFUSED.
 	CancelOrder(context.Context, *v1.CancelOrderRequest) (*v1.CancelOrderResponse, error)
 	// Tells an order's whole history in plain words, with the evidence of each step. Needs orders:read.
@@ -334,7 +334,7 @@ type PaymentServiceHandler interface {
 	// Closes a link for good: no payment can be started at it any more (L3). An attempt under way may still succeed, and the
 	// order of a DYNAMIC link is not cancelled by it. A link that is closed already comes back as it is. Needs links:write.
 	//
-	// Errors: not_found LINK_NOT_FOUND; invalid_argument CARD_DATA_REFUSED.
+	// Errors: not_found LINK_NOT_FOUND; permission_denied MODE_DIFFERS; invalid_argument CARD_DATA_REFUSED.
 	DeactivatePaymentLink(context.Context, *v1.DeactivatePaymentLinkRequest) (*v1.DeactivatePaymentLinkResponse, error)
 	// Says where an order stands, what is odd about it, and what to do next. Waits for no PSP (E1). Needs orders:read.
 	// Errors: not_found ORDER_NOT_FOUND.
@@ -344,7 +344,7 @@ type PaymentServiceHandler interface {
 	// Stops offering an order (O10). With an attempt under way, money that still comes opens the exception AFTER_CANCEL. An order
 	// that is cancelled already comes back as it is. Needs orders:write.
 	//
-	// Errors: not_found ORDER_NOT_FOUND; failed_precondition ORDER_STATE (metadata: state) when the order has expired, or when
+	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when the order has expired, or when
 	// money has arrived; invalid_argument CARD_DATA_REFUSED.
 	CancelOrder(context.Context, *v1.CancelOrderRequest) (*v1.CancelOrderResponse, error)
 	// Tells an order's whole history in plain words, with the evidence of each step. Needs orders:read.
