@@ -16,8 +16,11 @@ type audience struct{ streams, rate int }
 // audiences are offered more than the obvious design can deliver, so that the rate that is reached is a limit.
 var audiences = []audience{{1, 2000}, {100, 4000}, {1000, 1000}, {10000, 60}}
 
-// paced are offered what both can deliver; what counts is the latency.
-var paced = []audience{{100, 100}, {1000, 100}}
+// paced is offered what both can deliver; what counts is the latency, of which latencyTarget is the most
+// that 99 % may take, in milliseconds.
+func paced() audience { return audience{100, 100} }
+
+const latencyTarget = 20
 
 // streamGroup is the fan-out of StreamOrderEvents beside a channel per subscriber.
 func streamGroup(w *workshop, pg *postgres, seconds int) *group {
@@ -42,13 +45,8 @@ func streamGroup(w *workshop, pg *postgres, seconds int) *group {
 		}
 		add(fmt.Sprintf("events %5d streams, %4d/s offered", a.streams, a.rate), fmt.Sprintf("chan@%d", a.streams), a, target, false)
 	}
-	for _, a := range paced {
-		target := 0.0
-		if a.streams == 100 {
-			target = 20
-		}
-		add(fmt.Sprintf("latency %4d streams, %d/s", a.streams, a.rate), fmt.Sprintf("chan latency %d streams", a.streams), a, target, true)
-	}
+	p := paced()
+	add(fmt.Sprintf("latency %4d streams, %d/s", p.streams, p.rate), fmt.Sprintf("chan latency %d streams", p.streams), p, latencyTarget, true)
 	return g
 }
 
