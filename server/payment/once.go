@@ -152,15 +152,30 @@ func (s *Service) observe(method string, replayed bool, err error) {
 	}
 }
 
+// taken is what the lock service answered.
+type taken struct {
+	lease lock.Lease
+	err   error
+}
+
 // claim finds the recorded result of a key, or takes its lock. It waits while another call works on
 // the key (I2). A lock service that is away is none: the database decides (I3).
+//
+// Both are asked at once, to wait for one trip and not for two. A record that was written between the
+// answers is found among the locked rows.
 func (s *Service) claim(ctx context.Context, key store.RecordKey) (release func(), record *store.Record, err error) {
 	name := "idem:" + key.Merchant + ":" + key.Method + ":" + key.Key
 	waiting, cancel := context.WithTimeout(ctx, waitMax)
 	defer cancel()
 	for {
-		lease, lockErr := s.locks.Acquire(ctx, name, lockTTL)
+		locked := make(chan taken, 1)
+		go func() {
+			lease, err := s.locks.Acquire(ctx, name, lockTTL)
+			locked <- taken{lease, err}
+		}()
 		known, err := s.store.Recorded(ctx, key)
+		got := <-locked
+		lease, lockErr := got.lease, got.err
 		switch {
 		case err == nil:
 			if lease != nil {
