@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -43,6 +45,8 @@ type postgres struct {
 	writers int
 	// pipes holds buffers of earlier batches.
 	pipes sync.Pool
+	// few are the forms of what is written for few rows.
+	few map[rowsOf]string
 }
 
 func openPostgres(ctx context.Context, settings Settings) (*postgres, error) {
@@ -62,7 +66,9 @@ func openPostgres(ctx context.Context, settings Settings) (*postgres, error) {
 	readers := max(settings.Pool-writers, 1)
 	writing := config.Copy()
 	writing.RuntimeParams["plan_cache_mode"] = "force_generic_plan" // Made once per connection.
-	s := &postgres{write: stdlib.OpenDB(*writing, stdlib.OptionAfterConnect(prepareWrites)), writers: writers}
+	few := fewOf(writeStatements)
+	prepared := slices.AppendSeq(slices.Clone(writeStatements), maps.Values(few))
+	s := &postgres{write: stdlib.OpenDB(*writing, stdlib.OptionAfterConnect(prepares(prepared))), writers: writers, few: few}
 	s.write.SetMaxOpenConns(writers)
 	s.write.SetMaxIdleConns(writers)
 	read := stdlib.OpenDB(*config)
@@ -72,13 +78,15 @@ func openPostgres(ctx context.Context, settings Settings) (*postgres, error) {
 	return s, nil
 }
 
-func prepareWrites(ctx context.Context, c *pgx.Conn) error {
-	for _, statement := range writeStatements {
-		if _, err := c.Prepare(ctx, statement, statement); err != nil {
-			return fmt.Errorf("prepare: %w", err)
+func prepares(statements []string) func(context.Context, *pgx.Conn) error {
+	return func(ctx context.Context, c *pgx.Conn) error {
+		for _, statement := range statements {
+			if _, err := c.Prepare(ctx, statement, statement); err != nil {
+				return fmt.Errorf("prepare: %w", err)
+			}
 		}
+		return nil
 	}
-	return nil
 }
 
 // Close waits for what is under way and closes every connection.

@@ -44,6 +44,7 @@ type postgresTx struct {
 	conn   *sql.Conn
 	snap   *store.Snapshot
 	pipes  *sync.Pool
+	few    map[rowsOf]string
 }
 
 // Begin implements store.Begins: one round trip, and a second one where orders exist. Children are
@@ -73,7 +74,7 @@ func (s *postgres) begin(ctx context.Context, keys store.Keys) (t *postgresTx, d
 	if err != nil {
 		return nil, false, fmt.Errorf("connect: %w", err)
 	}
-	t = &postgresTx{sealer: s.sealer, conn: conn, snap: newSnapshot(), pipes: &s.pipes}
+	t = &postgresTx{sealer: s.sealer, conn: conn, snap: newSnapshot(), pipes: &s.pipes, few: s.few}
 	err = native(conn, func(c *pgx.Conn) error {
 		err := t.load(ctx, c, keys)
 		dead = c.IsClosed()

@@ -33,9 +33,15 @@ const messageRoom = 512
 type pipe struct {
 	buf   []byte
 	calls []call
-	// ends are where the parameters end in buf, over all calls.
+	// ends are where the parameters end in buf, over all calls; isNull for one that is NULL.
 	ends []int
+	// forms are the statements' forms for few rows; rows is how many the last statement takes as values,
+	// 0 where it takes arrays.
+	forms map[rowsOf]string
+	rows  int
 }
+
+const isNull = -1
 
 // call is one statement of a pipe.
 type call struct {
@@ -49,11 +55,15 @@ type call struct {
 	row func(values [][]byte) error
 }
 
-// add adds a statement that must write so many rows; its arrays follow. It reports whether there is
-// anything to write.
+// add adds a statement that must write so many rows; its arrays follow, which become single values
+// where the rows are few. It reports whether there is anything to write.
 func (p *pipe) add(want int, sql string) bool {
 	if want == 0 {
 		return false
+	}
+	p.rows = 0
+	if form := p.forms[rowsOf{sql, want}]; form != "" {
+		p.rows, sql = want, form
 	}
 	p.calls = append(p.calls, call{sql: sql, want: want})
 	return true
@@ -61,13 +71,17 @@ func (p *pipe) add(want int, sql string) bool {
 
 // ask adds a statement whose rows are read; its arrays follow.
 func (p *pipe) ask(sql string, row func(values [][]byte) error) {
+	p.rows = 0
 	p.calls = append(p.calls, call{sql: sql, want: -1, row: row})
 }
 
 func (p *pipe) reset() { p.buf, p.calls, p.ends = p.buf[:0], p.calls[:0], p.ends[:0] }
 
-// array begins the next parameter of the last statement.
+// array begins the next array of the last statement.
 func (p *pipe) array(oid, length int) {
+	if p.rows > 0 {
+		return
+	}
 	p.buf = binary.BigEndian.AppendUint32(p.buf, 1)           // Dimensions.
 	p.buf = binary.BigEndian.AppendUint32(p.buf, 1)           // There may be NULLs.
 	p.buf = binary.BigEndian.AppendUint32(p.buf, uint32(oid)) //nolint:gosec // One of the constants above.
@@ -75,12 +89,30 @@ func (p *pipe) array(oid, length int) {
 	p.buf = binary.BigEndian.AppendUint32(p.buf, 1) // The first index.
 }
 
+// end ends an array.
 func (p *pipe) end() {
-	p.calls[len(p.calls)-1].params++
-	p.ends = append(p.ends, len(p.buf))
+	if p.rows == 0 {
+		p.param(len(p.buf))
+	}
 }
 
+// item ends an element of an array.
+func (p *pipe) item() {
+	if p.rows > 0 {
+		p.param(len(p.buf))
+	}
+}
+
+func (p *pipe) param(end int) {
+	p.calls[len(p.calls)-1].params++
+	p.ends = append(p.ends, end)
+}
+
+// size begins an element of so many bytes. A parameter's size is told by the message around it.
 func (p *pipe) size(n int) {
+	if p.rows > 0 {
+		return
+	}
 	p.buf = binary.BigEndian.AppendUint32(p.buf, uint32(n)) //nolint:gosec // Lengths within a batch of at most a few MiB.
 }
 
@@ -91,7 +123,13 @@ func (p *pipe) int64(v int64) {
 
 func (p *pipe) time(t time.Time) { p.int64(t.UnixMicro() - postgresEpoch) }
 
-func (p *pipe) null() { p.buf = binary.BigEndian.AppendUint32(p.buf, 1<<32-1) }
+func (p *pipe) null() {
+	if p.rows > 0 {
+		p.param(isNull)
+		return
+	}
+	p.buf = binary.BigEndian.AppendUint32(p.buf, 1<<32-1)
+}
 
 func texts[T any](p *pipe, rows []T, value func(*T) string) {
 	p.array(oidText, len(rows))
@@ -99,6 +137,7 @@ func texts[T any](p *pipe, rows []T, value func(*T) string) {
 		v := value(&rows[i])
 		p.size(len(v))
 		p.buf = append(p.buf, v...)
+		p.item()
 	}
 	p.end()
 }
@@ -109,6 +148,7 @@ func blobs[T any](p *pipe, rows []T, value func(*T) []byte) {
 		v := value(&rows[i])
 		p.size(len(v))
 		p.buf = append(p.buf, v...)
+		p.item()
 	}
 	p.end()
 }
@@ -117,6 +157,7 @@ func int64s[T any](p *pipe, rows []T, value func(*T) int64) {
 	p.array(oidInt64, len(rows))
 	for i := range rows {
 		p.int64(value(&rows[i]))
+		p.item()
 	}
 	p.end()
 }
@@ -126,6 +167,7 @@ func int32s[T any](p *pipe, rows []T, value func(*T) int32) {
 	for i := range rows {
 		p.size(4)
 		p.buf = binary.BigEndian.AppendUint32(p.buf, uint32(value(&rows[i]))) //nolint:gosec // Two's complement.
+		p.item()
 	}
 	p.end()
 }
@@ -139,6 +181,7 @@ func bools[T any](p *pipe, rows []T, value func(*T) bool) {
 		} else {
 			p.buf = append(p.buf, 0)
 		}
+		p.item()
 	}
 	p.end()
 }
@@ -147,6 +190,7 @@ func times[T any](p *pipe, rows []T, value func(*T) micros) {
 	p.array(oidTimestampTZ, len(rows))
 	for i := range rows {
 		p.time(value(&rows[i]).Time)
+		p.item()
 	}
 	p.end()
 }
@@ -159,6 +203,7 @@ func timesOrNull[T any](p *pipe, rows []T, value func(*T) micros) {
 			p.null()
 		} else {
 			p.time(v.Time)
+			p.item()
 		}
 	}
 	p.end()
@@ -209,6 +254,10 @@ func (p *pipe) send(line *pgconn.Pipeline) {
 		one := &p.calls[i]
 		params = params[:0]
 		for _, end := range ends[:one.params] {
+			if end == isNull {
+				params = append(params, nil)
+				continue
+			}
 			params = append(params, p.buf[begin:end:end])
 			begin = end
 		}

@@ -131,7 +131,7 @@ func (t *postgresTx) commit(ctx context.Context, c *pgx.Conn, plan *plan, heads 
 func (t *postgresTx) pipe() *pipe {
 	p, ok := t.pipes.Get().(*pipe)
 	if !ok || cap(p.buf) > pipeKept {
-		return &pipe{}
+		return &pipe{forms: t.few}
 	}
 	p.reset()
 	return p
