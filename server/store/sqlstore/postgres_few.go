@@ -7,8 +7,8 @@ import (
 )
 
 // fewMax is how many rows a statement takes as values, each a parameter; more come as arrays. An array is
-// a function that PostgreSQL scans, with a store of its own for each column: for one order that costs
-// as much again as the insert with its indexes, for many next to nothing.
+// a function that PostgreSQL scans, with a store of its own for each column: one order costs a
+// third more that way, many cost next to nothing more.
 const fewMax = 2
 
 // arraysFrom begins where a statement takes its rows from.

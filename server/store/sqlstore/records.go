@@ -54,10 +54,15 @@ func (r *reads) Recorded(ctx context.Context, key store.RecordKey) (store.Record
 	return found.record(r.sealer)
 }
 
-// recordsOf reads the records of many keys with one statement on PostgreSQL.
+// recordsOf reads the records of many keys with one statement on PostgreSQL. A key that comes alone has one
+// without arrays, which PostgreSQL does not plan anew each time.
 func (r *reads) recordsOf(ctx context.Context, keys []store.RecordKey) (map[store.RecordKey]*recordRow, error) {
 	var rows []*recordRow
-	if err := r.db.SelectContext(ctx, &rows, findRecords, recordArrays(keys)...); err != nil {
+	statement, args := findRecords, recordArrays(keys)
+	if len(keys) == 1 {
+		statement, args = findRecord, []any{keys[0].Merchant, keys[0].Method, keys[0].Key}
+	}
+	if err := r.db.SelectContext(ctx, &rows, statement, args...); err != nil {
 		return nil, beforeCommit("read records", err)
 	}
 	found := make(map[store.RecordKey]*recordRow, len(rows))
