@@ -1,8 +1,6 @@
 package sqlstore
 
-// What a batch writes on PostgreSQL: one statement per table, rows as arrays. Load has looked at every
-// unique key, so that a row that is there by now is a lost race: an error that ends the transaction, as
-// a short count does. ON CONFLICT DO NOTHING would say the same, and costs a quarter of the insert again.
+// What a batch writes on PostgreSQL: one statement per table, rows as arrays.
 const (
 	insertLinks = `INSERT INTO links (
 	merchant, link_id, kind, order_id, state, currency, amount, capture, live, locale, key_id, token_hash, expires_at,
@@ -16,7 +14,8 @@ FROM unnest(
 	$17::bigint[], $18::text[])
 	AS r(
 	merchant, link_id, kind, order_id, state, currency, amount, capture, live, locale, key_id, token_hash, expires_at,
-	order_expires_ns, created_at, deactivated_at, version, details_id)`
+	order_expires_ns, created_at, deactivated_at, version, details_id)
+ON CONFLICT DO NOTHING`
 
 	updateLinks = `UPDATE links AS l SET
 	state = r.state, deactivated_at = r.deactivated_at, version = r.version
@@ -38,7 +37,8 @@ FROM unnest(
 	$17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $21::text[], $22::text[])
 	AS r(
 	merchant, order_id, link_id, kind, currency, amount, capture, customer_id, viber_bot, viber_user_id, items_hash,
-	live, locale, state, resume, version, offer_until, accept_until, created_at, updated_at, details_id, settled_by)`
+	live, locale, state, resume, version, offer_until, accept_until, created_at, updated_at, details_id, settled_by)
+ON CONFLICT DO NOTHING`
 
 	updateOrders = `UPDATE orders AS o SET
 	link_id = r.link_id, state = r.state, resume = r.resume, version = r.version, offer_until = r.offer_until,
@@ -60,7 +60,8 @@ FROM unnest(
 	$9::bigint[], $10::text[], $11::text[], $12::text[])
 	AS r(
 	merchant, order_id, number, attempt_id, account, state, started_at, session_until, grace_ns, failure, seen,
-	payment_id)`
+	payment_id)
+ON CONFLICT DO NOTHING`
 
 	updateAttempts = `UPDATE attempts AS a SET
 	state = r.state, session_until = r.session_until, grace_ns = r.grace_ns, failure = r.failure, seen = r.seen,
@@ -82,7 +83,8 @@ FROM unnest(
 	$10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[])
 	AS r(
 	merchant, order_id, number, payment_id, account, psp_payment_id, attempt_id, currency, authorized, captured,
-	reserved, refunded, charged_back, settles)`
+	reserved, refunded, charged_back, settles)
+ON CONFLICT DO NOTHING`
 
 	updatePayments = `UPDATE payments AS p SET
 	psp_payment_id = r.psp_payment_id, authorized = r.authorized, captured = r.captured, reserved = r.reserved,
@@ -101,7 +103,8 @@ FROM unnest(
 	$1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::boolean[],
 	$9::timestamptz[])
 	AS r(
-	merchant, order_id, number, refund_id, payment_id, amount, state, automatic, requested_at)`
+	merchant, order_id, number, refund_id, payment_id, amount, state, automatic, requested_at)
+ON CONFLICT DO NOTHING`
 
 	updateRefunds = `UPDATE refunds AS f SET
 	state = r.state
@@ -121,7 +124,8 @@ FROM unnest(
 	$10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[])
 	AS r(
 	merchant, order_id, number, exception_id, kind, payment_id, attempt_id, amount, currency, detail, opened_at,
-	resolved_at, resolution, policy)`
+	resolved_at, resolution, policy)
+ON CONFLICT DO NOTHING`
 
 	updateExceptions = `UPDATE exceptions AS e SET
 	resolved_at = r.resolved_at, resolution = r.resolution
@@ -137,7 +141,8 @@ SELECT
 FROM unnest(
 	$1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::timestamptz[])
 	AS r(
-	merchant, method, key, fingerprint, result, created_at)`
+	merchant, method, key, fingerprint, result, created_at)
+ON CONFLICT DO NOTHING`
 
 	insertTexts = `INSERT INTO texts (
 	merchant, entry_id, sealed)
@@ -146,7 +151,8 @@ SELECT
 FROM unnest(
 	$1::text[], $2::text[], $3::bytea[])
 	AS r(
-	merchant, entry_id, sealed)`
+	merchant, entry_id, sealed)
+ON CONFLICT DO NOTHING`
 
 	insertEntries = `INSERT INTO entries (
 	merchant, position, entry_id, order_id, link_id, type, bytes, hash)
