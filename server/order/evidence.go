@@ -30,6 +30,8 @@ const (
 	FactRefunded       Fact = "REFUNDED"
 	FactChargedBack    Fact = "CHARGED_BACK"
 	FactChargebackBack Fact = "CHARGEBACK_REVERSED"
+	// FactUnreadable is a message about the attempt whose status or type is not known (C5).
+	FactUnreadable Fact = "UNREADABLE"
 )
 
 // Facts lists every fact.

@@ -52,11 +52,26 @@ type LinkKey struct{ Merchant, ID string }
 // RecordKey names the recorded result of one idempotency key (I1).
 type RecordKey struct{ Merchant, Method, Key string }
 
+// MessageKey names a message of a PSP by the SHA-256 of what it says, so that a repeat is recognised (C1).
+type MessageKey struct {
+	Merchant, Account string
+	Digest            [32]byte
+}
+
+// TaskKey names a task by the id of the attempt or refund that it is about.
+type TaskKey struct{ Merchant, ID string }
+
+// PaymentKey names a payment as its PSP does: the same money is never two payments (O8).
+type PaymentKey struct{ Merchant, Account, PSPPaymentID string }
+
 // Keys are the roots and natural keys that a batch names. They may repeat and come in any order.
 type Keys struct {
-	Orders  []OrderKey
-	Links   []LinkKey
-	Records []RecordKey
+	Orders   []OrderKey
+	Links    []LinkKey
+	Records  []RecordKey
+	Messages []MessageKey
+	Tasks    []TaskKey
+	Payments []PaymentKey
 }
 
 // Record is the recorded result of a call (I2). The store seals Result.
@@ -78,6 +93,12 @@ type Snapshot struct {
 	Orders  map[OrderKey]*order.Order
 	Links   map[LinkKey]*order.Link
 	Records map[RecordKey]Record
+	// Messages are those that are on record, without their raw bytes.
+	Messages map[MessageKey]Message
+	// Tasks are locked until the transaction ends, so that a fence that fits stays so.
+	Tasks map[TaskKey]Task
+	// Payments say to which order a PSP's payment belongs.
+	Payments map[PaymentKey]OrderKey
 }
 
 // OrderChange is an order before and after a batch. Before is nil for a new one.
@@ -93,6 +114,95 @@ type Changes struct {
 	Links   []LinkChange
 	Records []Record
 	Entries []order.Entry
+	// Messages are new ones, or ones on record with another outcome.
+	Messages []Message
+	// Tasks are new or changed; Done are those that end.
+	Tasks []Task
+	Done  []TaskKey
+	// Handoffs are the ways to the PSP, one per attempt, for the second tap that joins it (O7).
+	Handoffs []Handoff
+}
+
+// MessageKind says how a message came.
+type MessageKind string
+
+// The kinds of message.
+const (
+	CallbackMessage MessageKind = "CALLBACK"
+	// LookupMessage is the answer to a lookup that showed something new.
+	LookupMessage MessageKind = "LOOKUP"
+)
+
+// MessageOutcome says what became of a message.
+type MessageOutcome string
+
+// The outcomes of a message.
+const (
+	// MessageApplied means that its facts were taken in, in the commit that kept it (C1).
+	MessageApplied MessageOutcome = "APPLIED"
+	// MessageHint means that it proves nothing and led to a lookup (C4).
+	MessageHint MessageOutcome = "HINT"
+	// MessageOrphan means that its reference is ours and the attempt is not there (C5).
+	MessageOrphan MessageOutcome = "ORPHAN"
+	// MessageForeign means that its reference is not ours, or that it has none (C5).
+	MessageForeign MessageOutcome = "FOREIGN"
+	// MessageUnreadable means that it could not be understood (C5).
+	MessageUnreadable MessageOutcome = "UNREADABLE"
+	// MessageFailed means that taking it in failed for a fault of ours. It waits to be replayed (C6).
+	MessageFailed MessageOutcome = "FAILED"
+)
+
+// Message is what a PSP sent, kept raw beside the parsed fact (J5).
+type Message struct {
+	MessageKey
+	// ID names it in evidence (order.Evidence.RawID).
+	ID      string
+	Kind    MessageKind
+	Outcome MessageOutcome
+	// Ref is the reference in the message, AttemptID the attempt that it names where it is ours.
+	Ref       string
+	AttemptID string
+	// OrderID is the order that it was applied to.
+	OrderID    string
+	ReceivedAt time.Time
+	// Raw is what came: a psp.Callback as JSON, or a lookup's answer. The store seals it. It is not
+	// loaded by Begin, and a change of outcome leaves it as it is.
+	Raw []byte
+}
+
+// TaskKind says what is to be done.
+type TaskKind string
+
+// The kinds of task.
+const (
+	// AskAttempt asks the PSP about an attempt until there is a final answer (O6).
+	AskAttempt TaskKind = "ATTEMPT"
+	// DoRefund sends a refund that waits, and asks about one that is in doubt (R2).
+	DoRefund TaskKind = "REFUND"
+)
+
+// Task is work at a PSP that is not finished. It is claimed by a lease and fenced (I5, O6).
+type Task struct {
+	TaskKey
+	Kind    TaskKind
+	OrderID string
+	Account string
+	DueAt   time.Time
+	// LeasedUntil is until when somebody works on it; zero where nobody does.
+	LeasedUntil time.Time
+	// Fence counts the take-overs: a result is written by the holder of the last one.
+	Fence int64
+	// Asked counts the questions on the schedule; AskedAt is when the last one was asked, zero before.
+	Asked   int
+	AskedAt time.Time
+	// Hinted is true where a callback that proves nothing asks for the lookup (C4).
+	Hinted bool
+}
+
+// Handoff is a way to a PSP. The store seals Data.
+type Handoff struct {
+	Merchant, AttemptID string
+	Data                []byte
 }
 
 // Begins opens write transactions. Only writer calls it.
@@ -160,6 +270,20 @@ type LinkFilter struct {
 	CreatedBefore time.Time
 }
 
+// RefundFilter narrows ListRefunds. Zero fields do not narrow.
+type RefundFilter struct {
+	OrderID string
+	States  []order.RefundState
+}
+
+// RefundRead is a refund with what it belongs to.
+type RefundRead struct {
+	order.Refund
+	OrderID string
+	// Currency is the payment's.
+	Currency string
+}
+
 // Reads answers questions about the present. Details are filled in.
 type Reads interface {
 	// Order reads one order, or ErrNotFound.
@@ -172,6 +296,20 @@ type Reads interface {
 	ListLinks(ctx context.Context, merchant string, filter LinkFilter, page Page) ([]LinkRead, error)
 	// DueOrders names orders of all merchants whose offer ran out and is not yet ended, oldest first (E1).
 	DueOrders(ctx context.Context, limit int) ([]OrderKey, error)
+}
+
+// Attempts answers questions about what stands below orders.
+type Attempts interface {
+	// LinkByToken finds a link of any merchant by the SHA-256 of its token (L1), or ErrNotFound.
+	LinkByToken(ctx context.Context, tokenHash [32]byte) (LinkRead, error)
+	// OrderOfAttempt names the order of an attempt, or ErrNotFound. Calls at the same time share a statement.
+	OrderOfAttempt(ctx context.Context, merchant, attemptID string) (string, error)
+	// OrderOfRefund names the order of a refund, or ErrNotFound.
+	OrderOfRefund(ctx context.Context, merchant, refundID string) (string, error)
+	// ListRefunds returns refunds by request time and id, newest first.
+	ListRefunds(ctx context.Context, merchant string, filter RefundFilter, page Page) ([]RefundRead, error)
+	// Handoff reads the way to the PSP of an attempt, or ErrNotFound.
+	Handoff(ctx context.Context, merchant, attemptID string) ([]byte, error)
 }
 
 // StoredEntry is a line of the journal as it is kept: the bytes verbatim and the chain's hash there (J3).
@@ -211,6 +349,43 @@ type Records interface {
 	Recorded(ctx context.Context, key RecordKey) (Record, error)
 	// ForgetRecords deletes records older than a time, at most limit of them, and counts them (I6).
 	ForgetRecords(ctx context.Context, olderThan time.Time, limit int) (int, error)
+}
+
+// Messages reads what PSPs sent.
+type Messages interface {
+	// Message reads one with its raw bytes, or ErrNotFound.
+	Message(ctx context.Context, key MessageKey) (Message, error)
+	// Orphans returns orphans of all merchants whose attempt is there by now, with their raw bytes,
+	// oldest first (C5).
+	Orphans(ctx context.Context, limit int) ([]Message, error)
+	// AddForged keeps a callback with a wrong signature, and the newest keep of its account (C1).
+	AddForged(ctx context.Context, message Message, keep int) error
+	// CountForged is how many callbacks with a wrong signature an account has on record.
+	CountForged(ctx context.Context, merchant, account string) (int, error)
+}
+
+// Claim says how tasks are claimed.
+type Claim struct {
+	Limit int
+	// LeaseFor is how long the claimer may work.
+	LeaseFor time.Duration
+	// Spacing is how long after the last question the next may be asked at the soonest (O6).
+	Spacing time.Duration
+}
+
+// Tasks hands out work at PSPs. A claim is a lease in the database; no order is touched.
+type Tasks interface {
+	// ClaimTasks takes over tasks of all merchants that are due and that nobody works on, oldest
+	// first: their fence goes up by one. Several servers never get the same one.
+	ClaimTasks(ctx context.Context, claim Claim) ([]Task, error)
+	// ClaimTask takes over one task, due or not, that nobody works on; ErrNotFound where there is none
+	// or somebody does. Spacing does not count.
+	ClaimTask(ctx context.Context, key TaskKey, leaseFor time.Duration) (Task, error)
+	// NudgeTasks makes the tasks of an order due, as soon as Spacing allows (O6). It never makes one later.
+	NudgeTasks(ctx context.Context, key OrderKey, spacing time.Duration) error
+	// TakePace reports whether an account may be asked now, and if so not again before every has
+	// passed (C4). Accounts are unique in the installation.
+	TakePace(ctx context.Context, account string, every time.Duration) (bool, error)
 }
 
 // CredentialKind says what a key is for (A1).
