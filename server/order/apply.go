@@ -19,6 +19,7 @@ var applications = map[Fact]func(*Order, Act, *Evidence, Policy) error{
 	FactRefunded:       (*Order).applyRefunded,
 	FactChargedBack:    (*Order).applyChargedBack,
 	FactChargebackBack: (*Order).applyChargebackReversed,
+	FactUnreadable:     (*Order).applyUnreadable,
 }
 
 // Apply takes in one proven fact. It is monotonic (O4): a repeat writes nothing, a late "declined"
@@ -39,6 +40,21 @@ func (o *Order) Apply(act Act, evidence Evidence, policy Policy) error {
 		return o.contradict(act, ev, why)
 	}
 	return apply(o, act, ev, policy)
+}
+
+// applyUnreadable keeps a message with a status or type that we do not know, and lets a person look (C5).
+func (o *Order) applyUnreadable(act Act, ev *Evidence, _ Policy) error {
+	return o.puzzle(act, ev, Unreadable, ev.Failure)
+}
+
+// ApplyElsewhere takes in evidence about a payment that belongs to another order: the same money is
+// never two payments (O8), so it changes nothing here and a person looks (O4).
+func (o *Order) ApplyElsewhere(act Act, evidence Evidence, owner ID) error {
+	a := o.Attempt(evidence.AttemptID)
+	if a == nil {
+		return broken("evidence about the attempt %q has no place in order %s", evidence.AttemptID, o.ID)
+	}
+	return o.contradict(act, tidy(evidence, act.Now, a.Account), otherOrder+owner.String())
 }
 
 // note writes the evidence down, with what it says of a payment.

@@ -81,6 +81,10 @@ type Payment struct {
 	Reserved    int64
 	Refunded    int64
 	ChargedBack int64
+	// CaptureAsked is how much of a hold we asked the PSP to take, 0 while we did not; VoidAsked is
+	// true while we asked it to release the hold (O10). Both end with the hold, or when the PSP says no.
+	CaptureAsked int64
+	VoidAsked    bool
 	// Settles is true for the payment on which its order settled (X1).
 	Settles bool
 }
@@ -111,6 +115,8 @@ type PaymentFacts struct {
 	Authorized   int64  `json:"authorized,omitempty"`
 	Captured     int64  `json:"captured,omitempty"`
 	ChargedBack  int64  `json:"charged_back,omitempty"`
+	// CaptureAsked stands in capture.requested alone.
+	CaptureAsked int64 `json:"capture_asked,omitempty"`
 }
 
 // RefundState is where a refund stands (R1).

@@ -10,6 +10,7 @@ import (
 const (
 	broughtMoney  = "of an attempt that brought money"
 	otherAttempt  = "of a payment that came by another attempt"
+	otherOrder    = "of a payment that belongs to the order "
 	otherPayee    = "of another merchant account"
 	otherCurrency = "in another currency than before"
 	reversed      = "of a payment whose chargeback was reversed"
@@ -21,7 +22,7 @@ func (ev *Evidence) aboutMoney() bool {
 	switch ev.Fact {
 	case FactAuthorized, FactSucceeded, FactRefunded, FactChargedBack:
 		return true
-	case FactPending, FactDeclined, FactClosed, FactVoided, FactChargebackBack:
+	case FactPending, FactDeclined, FactClosed, FactVoided, FactChargebackBack, FactUnreadable:
 		return false
 	}
 	return false

@@ -38,7 +38,7 @@ const (
 func Facts() []Fact {
 	return []Fact{
 		FactPending, FactAuthorized, FactSucceeded, FactDeclined, FactClosed, FactVoided,
-		FactRefunded, FactChargedBack, FactChargebackBack,
+		FactRefunded, FactChargedBack, FactChargebackBack, FactUnreadable,
 	}
 }
 

@@ -37,6 +37,10 @@ var folds = map[Type]func(*Order, *Entry) error{
 	AttemptUnknown:         foldAttempt(AttemptUncertain),
 	AttemptDead:            foldAttempt(AttemptOver),
 	EvidenceNoted:          (*Order).foldEvidence,
+	CaptureRequested:       (*Order).foldHold,
+	CaptureFailed:          (*Order).foldHold,
+	VoidRequested:          (*Order).foldHold,
+	VoidFailed:             (*Order).foldHold,
 	RefundRequested:        (*Order).foldRefundRequested,
 	RefundSent:             (*Order).foldRefundSent,
 	RefundPosted:           (*Order).foldRefundPosted,
@@ -248,6 +252,9 @@ func (o *Order) foldSums(e *Entry, a *Attempt, f *PaymentFacts) error {
 	}
 	p.PSPPaymentID = f.PSPPaymentID
 	p.Authorized, p.Captured, p.ChargedBack = f.Authorized, f.Captured, f.ChargedBack
+	if !p.onHold() { // Whatever was asked of the hold has happened, or no longer can.
+		p.CaptureAsked, p.VoidAsked = 0, false
+	}
 	switch {
 	case p.Captured > 0 && e.Change.Evidence.Fact == FactSucceeded && a.State != AttemptSucceeded:
 		a.State, a.PaymentID = AttemptSucceeded, p.ID

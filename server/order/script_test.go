@@ -241,6 +241,22 @@ func scenarios() map[string]func(*script) {
 			s.hear(order.FactSucceeded, a)
 			s.must(s.o.FailRefund(s.act(), s.refund("", 1), "no"))
 		},
+		"held, capture refused, then captured": func(s *script) {
+			a := s.start("liqpay")
+			s.hear(order.FactAuthorized, a)
+			s.capture(0)
+			s.must(s.o.FailCapture(s.act(), s.o.Payments[0].ID, "the bank is closed"))
+			s.capture(4_000)
+			s.hear(order.FactSucceeded, a, amount(4_000))
+		},
+		"held, void refused, then voided": func(s *script) {
+			a := s.start("liqpay")
+			s.hear(order.FactAuthorized, a)
+			s.void()
+			s.must(s.o.FailVoid(s.act(), s.o.Payments[0].ID, "the bank is closed"))
+			s.void()
+			s.hear(order.FactVoided, a)
+		},
 		"held, released by the PSP, tried again, held": func(s *script) {
 			a := s.start("liqpay")
 			s.hear(order.FactAuthorized, a)
@@ -349,4 +365,16 @@ func scenarios() map[string]func(*script) {
 		},
 		"pending, cancelled": func(s *script) { s.must(s.o.Cancel(s.act())) },
 	}
+}
+
+func (s *script) capture(minor int64) {
+	s.t.Helper()
+	_, _, err := s.o.RequestCapture(s.act(), minor)
+	s.must(err)
+}
+
+func (s *script) void() {
+	s.t.Helper()
+	_, err := s.o.RequestVoid(s.act())
+	s.must(err)
 }

@@ -59,6 +59,10 @@ const (
 	AttemptUnknown         Type = "attempt.unknown"
 	AttemptDead            Type = "attempt.dead"
 	EvidenceNoted          Type = "evidence.noted"
+	CaptureRequested       Type = "capture.requested"
+	CaptureFailed          Type = "capture.failed"
+	VoidRequested          Type = "void.requested"
+	VoidFailed             Type = "void.failed"
 	RefundRequested        Type = "refund.requested"
 	RefundSent             Type = "refund.sent"
 	RefundPosted           Type = "refund.posted"
@@ -76,7 +80,8 @@ func Types() []Type {
 		OrderExpired, OrderCancelled, OrderReviewRequired, OrderReviewResolved, OrderPartiallyRefunded, OrderRefunded,
 		OrderChargedBack, OrderChargebackUndone,
 		AttemptStarted, AttemptHandedOff, AttemptDeclined, AttemptUnknown, AttemptDead,
-		EvidenceNoted, RefundRequested, RefundSent, RefundPosted, RefundFailed, RefundUnknown,
+		EvidenceNoted, CaptureRequested, CaptureFailed, VoidRequested, VoidFailed,
+		RefundRequested, RefundSent, RefundPosted, RefundFailed, RefundUnknown,
 		ExceptionOpened, ExceptionResolved,
 	}
 }
@@ -106,6 +111,10 @@ var meanings = map[Type]string{
 	AttemptUnknown:         "the PSP was asked and did not answer (O6)",
 	AttemptDead:            "the attempt can no longer be paid; the proof says why (O7)",
 	EvidenceNoted:          "a proven fact about money, with its source and the payment's sums",
+	CaptureRequested:       "held money is about to be taken at the PSP (O10)",
+	CaptureFailed:          "the PSP did not take the held money; it is still held",
+	VoidRequested:          "a hold is about to be released at the PSP (O10)",
+	VoidFailed:             "the PSP did not release the hold; the money is still held",
 	RefundRequested:        "money of a payment was reserved to go back (R1)",
 	RefundSent:             "the PSP is being asked for the refund (R2)",
 	RefundPosted:           "the money went back",

@@ -20,7 +20,11 @@ func (o *Order) applyClosed(act Act, ev *Evidence, policy Policy) error {
 	return o.Bury(act, ev.AttemptID, DeadCancelConfirmed)
 }
 
+// applyVoided takes in the release of a hold. Where we asked for it, the order is cancelled (O10).
 func (o *Order) applyVoided(act Act, ev *Evidence, _ Policy) error {
+	if p := o.heldBy(ev); p != nil && p.VoidAsked {
+		return o.cancelVoided(act, ev)
+	}
 	return o.void(act, ev, OrderPaymentFailed, Failed)
 }
 
@@ -35,6 +39,10 @@ func (o *Order) CancelVoided(act Act, evidence Evidence) error {
 	if why := o.contradiction(ev); why != "" {
 		return o.contradict(act, ev, why)
 	}
+	return o.cancelVoided(act, ev)
+}
+
+func (o *Order) cancelVoided(act Act, ev *Evidence) error {
 	if err := o.void(act, ev, OrderCancelled, Cancelled); err != nil {
 		return err
 	}
@@ -123,11 +131,5 @@ func (o *Order) heldBy(ev *Evidence) *Payment {
 
 // held reports whether a good hold stands, the one that AUTHORIZED is about.
 func (o *Order) held() bool {
-	for i := range o.Payments {
-		p := &o.Payments[i]
-		if p.onHold() && o.openExceptionOf(p.ID) == nil {
-			return true
-		}
-	}
-	return false
+	return o.goodHold() != nil
 }

@@ -295,8 +295,24 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			ev.Fact = order.FactVoided
 			w.decide("cancel voided", func(o *order.Order, act order.Act) error { return o.CancelVoided(act, ev) })
 		},
-		"refund":  w.refund,
-		"resolve": w.resolve,
+		"capture": func(t *rapid.T) {
+			w.t = t
+			minor := rapid.SampledFrom([]int64{0, 10_000, 4_000, 12_000}).Draw(t, "capture")
+			w.decide("request capture", func(o *order.Order, act order.Act) error {
+				_, _, err := o.RequestCapture(act, minor)
+				return err
+			})
+		},
+		"void": func(t *rapid.T) {
+			w.t = t
+			w.decide("request void", func(o *order.Order, act order.Act) error {
+				_, err := o.RequestVoid(act)
+				return err
+			})
+		},
+		"hold fails": w.failHold,
+		"refund":     w.refund,
+		"resolve":    w.resolve,
 	}
 }
 
@@ -336,6 +352,20 @@ func (w *world) refund(t *rapid.T) {
 		_, err := o.RequestRefund(act, spec)
 		return err
 	})
+}
+
+func (w *world) failHold(t *rapid.T) {
+	w.t = t
+	n := len(w.o.Payments)
+	if n == 0 {
+		t.Skip("no payment yet")
+	}
+	id := w.o.Payments[rapid.IntRange(0, n-1).Draw(t, "payment")].ID
+	fail := rapid.SampledFrom([]func(*order.Order, order.Act) error{
+		func(o *order.Order, act order.Act) error { return o.FailCapture(act, id, "no") },
+		func(o *order.Order, act order.Act) error { return o.FailVoid(act, id, "no") },
+	}).Draw(t, "what fails")
+	w.decide("hold fails", fail)
 }
 
 func (w *world) resolve(t *rapid.T) {

@@ -68,6 +68,11 @@ var events = map[string]string{
 
 	"evidence.noted": "A report was noted[ from {source}][: {fact}][, {amount}].",
 
+	"capture.requested": "The held money is about to be taken[ at {psp}][, asked for by {actor}][: {reason}].",
+	"capture.failed":    "The held money was not taken[ at {psp}][: {reason}]. It is still held.",
+	"void.requested":    "The held money is about to be released[ at {psp}][, asked for by {actor}][: {reason}].",
+	"void.failed":       "The held money was not released[ at {psp}][: {reason}]. It is still held.",
+
 	"refund.requested": "A refund was asked for[ by {actor}][: {amount}][ ({reason})]. The amount is reserved.",
 	"refund.sent":      "The refund was sent[ to {psp}][: {amount}].",
 	"refund.posted":    "The refund was made[ by {psp}][: {amount}].",
@@ -121,6 +126,7 @@ var facts = map[string]string{
 	"REFUNDED":            "money went back to the payer",
 	"CHARGED_BACK":        "the payer's bank took the money back",
 	"CHARGEBACK_REVERSED": "the chargeback was reversed",
+	"UNREADABLE":          "something that is not known here[: {reason}]",
 }
 
 // deaths holds words for each proof of O7 that an attempt can no longer be paid.

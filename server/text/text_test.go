@@ -79,6 +79,7 @@ func TestExplain_EveryEventOfTheDesignHasASentence(t *testing.T) {
 		"order.payment_failed order.expired order.cancelled order.review_required order.review_resolved " +
 		"order.corrected order.partially_refunded order.refunded order.charged_back order.chargeback_reversed " +
 		"attempt.started attempt.handed_off attempt.declined attempt.unknown attempt.dead " +
+		"capture.requested capture.failed void.requested void.failed " +
 		"evidence.noted refund.requested refund.sent refund.posted refund.failed refund.unknown " +
 		"exception.opened exception.resolved fulfillment.claimed fulfillment.completed " +
 		"chat_message.sent chat_message.delivered chat_message.seen chat_message.failed"
@@ -93,7 +94,7 @@ func TestExplain_EveryEventOfTheDesignHasASentence(t *testing.T) {
 		{kinds, text.ExplainedExceptions(), text.ExplainException},
 		{"CALLBACK LOOKUP REGISTER OPERATOR", text.ExplainedSources(), text.ExplainSource},
 		{
-			"PENDING AUTHORIZED SUCCEEDED DECLINED CLOSED VOIDED REFUNDED CHARGED_BACK CHARGEBACK_REVERSED",
+			"PENDING AUTHORIZED SUCCEEDED DECLINED CLOSED VOIDED REFUNDED CHARGED_BACK CHARGEBACK_REVERSED UNREADABLE",
 			text.ExplainedFacts(), text.ExplainFact,
 		},
 		{
