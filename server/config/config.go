@@ -27,6 +27,7 @@ import (
 // Settings are all settings, one struct per component.
 type Settings struct {
 	Door      Door
+	Edge      Edge
 	Store     Store
 	Redis     Redis
 	Keys      Keys
@@ -46,6 +47,13 @@ type Door struct {
 	PublicURL   url.URL `name:"KVIT_PUBLIC_URL" shown:"http:// and the address of KVIT_LISTEN" form:"an http or https URL without a path" meaning:"How payers, bots and PSPs reach the public port. https, unless it is this machine alone."`
 	AdminListen Listen  `name:"KVIT_ADMIN_LISTEN" default:"127.0.0.1:8081" form:"host:port" meaning:"Where metrics, profiles and AccessService listen. Keep it from the public."`
 	Reflection  bool    `name:"KVIT_REFLECTION" default:"true" form:"true or false" meaning:"Whether the public port describes its API to tools such as grpcurl."`
+	Sandbox     Listen  `name:"KVIT_SANDBOX_LISTEN" default:"127.0.0.1:8082" form:"host:port" meaning:"Where the built-in sandbox PSP listens. Opened for the demo merchant, for accounts of the psp sandbox without a url, and with -role=sandbox."`
+}
+
+// Edge is what an adapter that runs by itself needs (-role=adapter), and no other server.
+type Edge struct {
+	Upstream url.URL `name:"KVIT_UPSTREAM" shown:"none; required with -role=adapter" form:"an http or https URL without a path" meaning:"The server that an adapter delivers to: its public port. The flag -upstream sets it too."`
+	Key      Secret  `name:"KVIT_EDGE_API_KEY" shown:"none; required with -role=adapter" form:"an edge key (kvit_edge_...), or a reference to one" meaning:"The key with which an adapter delivers. It can do nothing else."`
 }
 
 // Store is where orders live: PostgreSQL where a URL is given, else SQLite in the data directory.
@@ -100,7 +108,27 @@ type Source struct {
 	ReadFile func(path string) ([]byte, error)
 	// Cores is how many cores the process may use, for defaults that follow them.
 	Cores int
+	// Role is what the process is; empty means RoleAll.
+	Role Role
 }
+
+// Role is what a process of this program is.
+type Role string
+
+// The roles.
+const (
+	// RoleAll is a whole server.
+	RoleAll Role = "all"
+	// RoleAdapter takes callbacks and delivers them to a server. It has no database and no secret of a PSP.
+	RoleAdapter Role = "adapter"
+	// RoleSandbox is the sandbox PSP alone.
+	RoleSandbox Role = "sandbox"
+	// RoleSimulatePSP is a simulated PSP alone: the fake that a plug is tested with.
+	RoleSimulatePSP Role = "simulate-psp"
+)
+
+// Roles lists every role.
+func Roles() []Role { return []Role{RoleAll, RoleAdapter, RoleSandbox, RoleSimulatePSP} }
 
 // FromProcess returns the source of a running process. Nothing else reads the environment.
 func FromProcess(cores int) Source {

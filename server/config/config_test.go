@@ -72,6 +72,9 @@ func TestLoad_S4_NothingIsNeeded(t *testing.T) {
 		{s.Door.AdminListen.String(), "127.0.0.1:8081"},
 		{s.Door.PublicURL.String(), "http://127.0.0.1:8080"},
 		{s.Door.Reflection, true},
+		{s.Door.Sandbox.String(), "127.0.0.1:8082"},
+		{s.Edge.Upstream.Host, ""},
+		{s.Edge.Key.IsZero(), true},
 		{s.Store.DataDir, ".kvit"},
 		{s.Store.Postgres(), false},
 		{s.Store.Pool, 12},
@@ -101,6 +104,8 @@ func TestLoad_S4_EverySettingIsRead(t *testing.T) {
 	s := load(
 		t, files,
 		"KVIT_LISTEN=:80", "KVIT_PUBLIC_URL=https://pay.example/", "KVIT_ADMIN_LISTEN=[::1]:9000", "KVIT_REFLECTION=false",
+		"KVIT_SANDBOX_LISTEN=:9001", "KVIT_UPSTREAM=https://pay.example/", "KVIT_EDGE_API_KEY=env:EDGE", "EDGE=kvit_edge_x",
+		"COFFEE_LIQPAY_KEY=x",
 		"KVIT_DATA_DIR=/var/lib/kvit", "KVIT_DATABASE_URL=env:DB", "DB=postgres://u:pw@db:5432,db2:5432/kvit", "KVIT_DATABASE_POOL=16",
 		"KVIT_REDIS_URL=rediss+sentinel://:pw@one:26379,two:26379/kvit/0", "KVIT_KEYS=file:/run/keys",
 		"KVIT_BOOTSTRAP_API_KEY=kvit_platform_x", "KVIT_LOG_LEVEL=debug", "KVIT_LOG_FORMAT=json", "KVIT_TRACES=otlp",
@@ -112,6 +117,9 @@ func TestLoad_S4_EverySettingIsRead(t *testing.T) {
 		{s.Door.PublicURL.String(), "https://pay.example"},
 		{s.Door.AdminListen, config.Listen{Host: "::1", Port: 9000}},
 		{s.Door.Reflection, false},
+		{s.Door.Sandbox.String(), ":9001"},
+		{s.Edge.Upstream.String(), "https://pay.example"},
+		{s.Edge.Key.Reveal(), "kvit_edge_x"},
 		{s.Store.DataDir, "/var/lib/kvit"},
 		{s.Store.URL.Reveal(), "postgres://u:pw@db:5432,db2:5432/kvit"},
 		{s.Store.Postgres(), true},
@@ -139,6 +147,7 @@ func TestLoad_S4_AllFaultsTogetherEachWithWhatIsExpected(t *testing.T) {
 	got := faultsOf(
 		t, map[string]string{"empty": " \n"},
 		"KVIT_LISTEN=8080", "KVIT_PUBLIC_URL=pay.example", "KVIT_ADMIN_LISTEN=127.0.0.1:70000", "KVIT_REFLECTION=yes",
+		"KVIT_SANDBOX_LISTEN=8082", "KVIT_UPSTREAM=pay.example", "KVIT_EDGE_API_KEY=kvit_live_x",
 		"KVIT_DATABASE_POOL=1", "KVIT_REDIS_URL=http://redis", "KVIT_KEYS=file:empty", "KVIT_BOOTSTRAP_API_KEY=kvit_live_x",
 		"KVIT_LOG_LEVEL=INFO", "KVIT_LOG_FORMAT=xml", "KVIT_TRACES=on", "KVIT_TRACES_URL=collector:4318",
 		"KVIT_SHUTDOWN_GRACE=20", "KVIT_GOGC=off", "KVIT_CONFIG=missing.yaml", "KVIT_DATABSE_URL=x",
@@ -148,6 +157,9 @@ func TestLoad_S4_AllFaultsTogetherEachWithWhatIsExpected(t *testing.T) {
 		"KVIT_PUBLIC_URL":        `"pay.example" is not an http or https URL`,
 		"KVIT_ADMIN_LISTEN":      `"127.0.0.1:70000" is not host:port`,
 		"KVIT_REFLECTION":        `"yes" is not true or false`,
+		"KVIT_SANDBOX_LISTEN":    `"8082" is not host:port`,
+		"KVIT_UPSTREAM":          `"pay.example" is not an http or https URL`,
+		"KVIT_EDGE_API_KEY":      "is not an edge key",
 		"KVIT_DATABASE_POOL":     `"1" is not auto, or a number from 2 to 1000`,
 		"KVIT_REDIS_URL":         "is not a redis://, redis+sentinel://",
 		"KVIT_KEYS":              `refers to the file "empty", which is empty`,
@@ -184,6 +196,7 @@ func TestLoad_S4_WhatBelongsTogetherIsThereTogether(t *testing.T) {
 		"every host, one port":   {[]string{"KVIT_LISTEN=:9000", "KVIT_ADMIN_LISTEN=127.0.0.1:9000"}, "KVIT_ADMIN_LISTEN", "a port each"},
 		"one port, zero address": {[]string{"KVIT_ADMIN_LISTEN=0.0.0.0:8080"}, "KVIT_ADMIN_LISTEN", "a port each"},
 		"a path":                 {[]string{"KVIT_PUBLIC_URL=https://example.com/pay"}, "KVIT_PUBLIC_URL", "without a path"},
+		"a path upstream":        {[]string{"KVIT_UPSTREAM=https://example.com/api"}, "KVIT_UPSTREAM", "without a path"},
 		"a query":                {[]string{"KVIT_PUBLIC_URL=https://example.com?x=1"}, "KVIT_PUBLIC_URL", "without a path"},
 		"a reference to nothing": {[]string{"KVIT_KEYS=env:NOT_THERE"}, "KVIT_KEYS", `"NOT_THERE", which is not set`},
 		"no file":                {[]string{"KVIT_KEYS=file:nowhere"}, "KVIT_KEYS", "cannot be read"},
@@ -239,10 +252,40 @@ func TestLoad_S4_EmptyCountsAsNotSetAndReferencedNamesAreKnown(t *testing.T) {
 	}
 }
 
+// An adapter needs an upstream and a key, and nothing of the house: what is given all the same is not even opened.
+func TestLoad_S4_AdapterReadsItsOwnSettingsAlone(t *testing.T) {
+	t.Parallel()
+	asAdapter := func(environ ...string) (*config.Settings, error) {
+		src := source(nil, environ...)
+		src.Role = config.RoleAdapter
+		return config.Load(src)
+	}
+	_, err := asAdapter("KVIT_LISTEN=x")
+	for _, want := range []string{"KVIT_LISTEN: ", "KVIT_UPSTREAM: is needed with -role=adapter", "KVIT_EDGE_API_KEY: is needed with -role=adapter"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+	s, err := asAdapter("KVIT_UPSTREAM=http://10.0.0.1:8080", "KVIT_EDGE_API_KEY=kvit_edge_x",
+		"KVIT_DATABASE_URL=postgres://db/kvit", "KVIT_KEYS=file:not-there", "KVIT_CONFIG=not-there")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Store.Postgres() || !s.Keys.Text.IsZero() || len(s.Merchants.List) != 0 || s.Merchants.Demo {
+		t.Errorf("read what is the house's: %+v", s)
+	}
+	all := strings.Join(s.Warnings, "\n")
+	for _, name := range []string{"KVIT_DATABASE_URL", "KVIT_KEYS", "KVIT_CONFIG", "KVIT_UPSTREAM is not https"} {
+		if !strings.Contains(all, name) {
+			t.Errorf("no warning of %s: %v", name, s.Warnings)
+		}
+	}
+}
+
 func TestSecret_S4_NeverPrinted(t *testing.T) {
 	t.Parallel()
 	s := load(t, nil, "KVIT_DATABASE_URL=postgres://u:hunter2@db/kvit", "KVIT_KEYS=env:K", "K=k1 hunter2",
-		"KVIT_REDIS_URL=redis://:hunter2@r", "KVIT_BOOTSTRAP_API_KEY=kvit_platform_hunter2")
+		"KVIT_REDIS_URL=redis://:hunter2@r", "KVIT_BOOTSTRAP_API_KEY=kvit_platform_hunter2", "KVIT_EDGE_API_KEY=kvit_edge_hunter2")
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("m", slog.Any("settings", s), slog.Any("url", s.Store.URL))
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", slog.Any("settings", s), slog.Any("url", s.Store.URL))

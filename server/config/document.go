@@ -19,6 +19,8 @@ import (
 type document struct {
 	file   string
 	faults FaultsError
+	// resolve follows a reference to a variable or a file.
+	resolve func(text string) (string, error)
 }
 
 // fields says how to read the keys of a mapping.
@@ -61,12 +63,14 @@ func (d *document) syntax(err error) {
 
 // fault reports a problem at a node. The path says which value, the line where.
 func (d *document) fault(n *yaml.Node, path, problem string) {
-	name := fmt.Sprintf("%s line %d", d.file, n.Line)
 	if path != "" {
 		problem = path + ": " + problem
 	}
-	d.faults = append(d.faults, Fault{Name: name, Problem: problem})
+	d.faults = append(d.faults, Fault{Name: d.at(n), Problem: problem})
 }
+
+// at is where a node stands, as faults name it.
+func (d *document) at(n *yaml.Node) string { return fmt.Sprintf("%s line %d", d.file, n.Line) }
 
 // wrong reports that a value has not its form.
 func (d *document) wrong(n *yaml.Node, path, form string) {

@@ -18,7 +18,11 @@ const (
 	nameRedisURL    = "KVIT_REDIS_URL"
 	nameKeys        = "KVIT_KEYS"
 	nameBootstrap   = "KVIT_BOOTSTRAP_API_KEY"
+	nameUpstream    = "KVIT_UPSTREAM"
+	nameEdgeKey     = "KVIT_EDGE_API_KEY"
+	nameConfig      = "KVIT_CONFIG"
 	bootstrapPrefix = "kvit_platform_"
+	edgePrefix      = "kvit_edge_"
 	fileMax         = 1 << 20
 	poolPerCore     = 6
 	poolLeast       = 8
@@ -29,6 +33,9 @@ const (
 
 // clientNames are the settings of the command line client, which may share the environment.
 var clientNames = []string{"KVIT_SERVER", "KVIT_ADMIN", "KVIT_API_KEY"}
+
+// houseNames are the settings that only a whole server reads: the others do not even follow their references.
+var houseNames = []string{nameDatabaseURL, nameRedisURL, nameKeys, nameBootstrap, nameConfig}
 
 // loader gathers faults while it reads.
 type loader struct {
@@ -52,10 +59,12 @@ func Load(src Source) (*Settings, error) {
 	for _, s := range all {
 		l.read(s)
 	}
-	l.refuseUnknown(all)
 	l.complete()
 	l.check()
-	l.merchants()
+	if l.whole() {
+		l.merchants()
+	}
+	l.refuseUnknown(all) // Last: a merchant's account may refer to any name.
 	if len(l.faults) > 0 {
 		return nil, l.faults
 	}
@@ -80,9 +89,13 @@ func (l *loader) read(s setting) {
 	if text == "" {
 		return
 	}
+	if !l.whole() && slices.Contains(houseNames, s.name) {
+		l.warn("%s is given to -role=%s, which does not read it: keep it from there", s.name, l.src.Role)
+		return
+	}
 	if s.secret() {
 		var ok bool
-		if text, ok = l.resolve(s, text); !ok {
+		if text, ok = l.secret(s, text); !ok {
 			return
 		}
 	}
@@ -91,32 +104,47 @@ func (l *loader) read(s setting) {
 	}
 }
 
-// resolve follows a reference. What is none is the secret itself, where that is allowed.
-func (l *loader) resolve(s setting, text string) (string, bool) {
+// whole reports whether the process is a whole server.
+func (l *loader) whole() bool { return l.src.Role == "" || l.src.Role == RoleAll }
+
+// secret follows a reference. What is none is the secret itself, where that is allowed.
+func (l *loader) secret(s setting, text string) (string, bool) {
+	if s.referenceOnly && !isReference(text) {
+		l.fault(s.name, "is not %s; its value is a secret and is not written into the variable itself", s.form)
+		return "", false
+	}
+	value, err := l.resolve(text)
+	if err != nil {
+		l.fault(s.name, "%v", err)
+	}
+	return value, err == nil
+}
+
+func isReference(text string) bool {
+	return strings.HasPrefix(text, referenceEnv) || strings.HasPrefix(text, referenceFile)
+}
+
+// resolve returns what a reference leads to, never empty, and a text that is none as it is.
+func (l *loader) resolve(text string) (string, error) {
 	if name, ok := strings.CutPrefix(text, referenceEnv); ok {
 		l.used[name] = true
 		value, set := l.env[name]
 		if !set {
-			l.fault(s.name, "refers to the variable %s, which is not set", quote(name))
+			return "", fmt.Errorf("refers to the variable %s, which is not set", quote(name))
 		}
-		return value, set
+		return value, nil
 	}
 	if path, ok := strings.CutPrefix(text, referenceFile); ok {
 		value, err := l.file(path)
 		if err != nil {
-			l.fault(s.name, "%v", err)
-			return "", false
+			return "", err
 		}
 		if value = strings.TrimSpace(value); value == "" {
-			l.fault(s.name, "refers to the file %s, which is empty", quote(path))
+			return "", fmt.Errorf("refers to the file %s, which is empty", quote(path))
 		}
-		return value, value != ""
+		return value, nil
 	}
-	if s.referenceOnly {
-		l.fault(s.name, "is not %s; its value is a secret and is not written into the variable itself", s.form)
-		return "", false
-	}
-	return text, true
+	return text, nil
 }
 
 func (l *loader) file(path string) (string, error) {
@@ -166,10 +194,8 @@ func (l *loader) check() {
 	if s.Door.Listen.overlaps(s.Door.AdminListen) {
 		l.fault(nameAdminListen, "%s is where %s listens; they need a port each", s.Door.AdminListen, nameListen)
 	}
-	if path := s.Door.PublicURL.Path; (path != "" && path != "/") || s.Door.PublicURL.RawQuery != "" {
-		l.fault(namePublicURL, "%s is not an http or https URL without a path", quote(s.Door.PublicURL.String()))
-	}
-	s.Door.PublicURL.Path = ""
+	l.checkBare(namePublicURL, &s.Door.PublicURL)
+	l.checkEdge()
 	if s.Door.PublicURL.Scheme == "http" && !isLoopback(s.Door.PublicURL.Hostname()) {
 		l.warn("%s is not https: links and what payers do can be read and changed on the way", namePublicURL)
 	}
@@ -186,6 +212,35 @@ func (l *loader) check() {
 	}
 	if !s.Keys.Bootstrap.IsZero() && !strings.HasPrefix(s.Keys.Bootstrap.Reveal(), bootstrapPrefix) {
 		l.fault(nameBootstrap, "is not a platform key: it begins with %s", bootstrapPrefix)
+	}
+}
+
+// checkBare reports a path or a query where only an origin may stand.
+func (l *loader) checkBare(name string, u *url.URL) {
+	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" {
+		l.fault(name, "%s is not an http or https URL without a path", quote(u.String()))
+	}
+	u.Path = ""
+}
+
+// checkEdge reports what an adapter lacks, and what belongs to an adapter alone.
+func (l *loader) checkEdge() {
+	edge := &l.settings.Edge
+	l.checkBare(nameUpstream, &edge.Upstream)
+	if !edge.Key.IsZero() && !strings.HasPrefix(edge.Key.Reveal(), edgePrefix) {
+		l.fault(nameEdgeKey, "is not an edge key: it begins with %s", edgePrefix)
+	}
+	if l.src.Role != RoleAdapter {
+		return
+	}
+	if edge.Upstream.Host == "" && l.env[nameUpstream] == "" {
+		l.fault(nameUpstream, "is needed with -role=%s: the server to deliver to", l.src.Role)
+	}
+	if edge.Key.IsZero() && l.env[nameEdgeKey] == "" {
+		l.fault(nameEdgeKey, "is needed with -role=%s: kvit key create --kind edge makes one", l.src.Role)
+	}
+	if edge.Upstream.Scheme == "http" && !isLoopback(edge.Upstream.Hostname()) {
+		l.warn("%s is not https: the edge key can be read on the way", nameUpstream)
 	}
 }
 

@@ -37,6 +37,8 @@ type Merchant struct {
 	AcceptAfter time.Duration
 	// Currencies are the ISO 4217 codes that the merchant takes; none means all.
 	Currencies []string
+	// Accounts are where the merchant is paid, in the order in which payers see them.
+	Accounts []PSPAccount
 }
 
 // Support is where payers turn to. Each part may be empty.
@@ -88,17 +90,17 @@ func (l *loader) merchants() {
 	}
 	content, err := l.file(m.File)
 	if err != nil {
-		l.fault("KVIT_CONFIG", "%v", err)
+		l.fault(nameConfig, "%v", err)
 		return
 	}
-	list, faults := parseMerchants(m.File, []byte(content))
+	list, faults := parseMerchants(m.File, []byte(content), l.resolve)
 	m.List = list
 	l.faults = append(l.faults, faults...)
 }
 
 // parseMerchants reads the text of a merchants' file. Every fault names its line.
-func parseMerchants(file string, content []byte) ([]Merchant, FaultsError) {
-	d := &document{file: file}
+func parseMerchants(file string, content []byte, resolve func(text string) (string, error)) ([]Merchant, FaultsError) {
+	d := &document{file: file, resolve: resolve}
 	root := d.parse(content)
 	if root == nil {
 		return nil, d.faults
@@ -122,7 +124,7 @@ func (d *document) merchant(n *yaml.Node, path string, others []Merchant) Mercha
 	m := Merchant{Timezone: time.UTC, AcceptAfter: acceptAfterDefault}
 	d.mapping(n, path, fields{
 		"id": func(n *yaml.Node, path string) {
-			m.ID = d.matching(n, path, regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`), formID)
+			m.ID = d.id(n, path)
 			if slices.ContainsFunc(others, func(o Merchant) bool { return m.ID != "" && o.ID == m.ID }) {
 				d.fault(n, path, "a merchant "+quote(m.ID)+" stands above")
 			}
@@ -135,9 +137,16 @@ func (d *document) merchant(n *yaml.Node, path string, others []Merchant) Mercha
 		"accept_after": func(n *yaml.Node, path string) {
 			m.AcceptAfter = d.duration(n, path, acceptAfterMax, formAcceptAfter)
 		},
-		"currencies": func(n *yaml.Node, path string) { m.Currencies = d.currencies(n, path) },
+		"currencies":   func(n *yaml.Node, path string) { m.Currencies = d.currencies(n, path) },
+		"psp_accounts": func(n *yaml.Node, path string) { m.Accounts = d.accounts(n, path, others) },
 	}, "id", "name", "mode", "locale")
+	d.modes(&m)
 	return m
+}
+
+// id reads the id of a merchant or an account.
+func (d *document) id(n *yaml.Node, path string) string {
+	return d.matching(n, path, regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`), formID)
 }
 
 func (d *document) support(n *yaml.Node, path string) (s Support) {

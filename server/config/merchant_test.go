@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ const minimal = `merchants:
 
 func merchantsOf(t *testing.T, yaml string) []config.Merchant {
 	t.Helper()
-	return load(t, map[string]string{"m.yaml": yaml}, "KVIT_CONFIG=m.yaml").Merchants.List
+	return load(t, map[string]string{"m.yaml": yaml}, "KVIT_CONFIG=m.yaml", "COFFEE_LIQPAY_KEY=hunter2").Merchants.List
 }
 
 func TestMerchants_S4_ExampleIsRead(t *testing.T) {
@@ -35,6 +36,20 @@ func TestMerchants_S4_ExampleIsRead(t *testing.T) {
 	want := config.Support{Text: "Write to us in the chat.", URL: "https://coffee.example/help", Phone: "+37410123456", Email: "help@coffee.example"}
 	if m.Support != want {
 		t.Errorf("support %+v", m.Support)
+	}
+	if len(m.Accounts) != 2 || len(list[1].Accounts) != 0 {
+		t.Fatalf("accounts %+v and %+v", m.Accounts, list[1].Accounts)
+	}
+	card, sandbox := m.Accounts[0], m.Accounts[1]
+	if card.ID != "coffee-liqpay" || card.PSP != "liqpay" || card.Name != "Card" || card.Mode != config.ModeLive ||
+		!slices.Equal(card.Currencies, []string{"EUR"}) || card.At != "m.yaml line 15" {
+		t.Errorf("got %+v", card)
+	}
+	if card.Settings["public_key"].Reveal() != "i00000000" || card.Settings["private_key"].Reveal() != "hunter2" || len(card.Settings) != 2 {
+		t.Errorf("settings %q, %q", card.Settings["public_key"].Reveal(), card.Settings["private_key"].Reveal())
+	}
+	if sandbox.ID != "coffee-sandbox" || sandbox.PSP != "sandbox" || sandbox.Mode != config.ModeTest || sandbox.Name != "" || len(sandbox.Settings) != 0 {
+		t.Errorf("got %+v", sandbox)
 	}
 }
 
@@ -84,6 +99,24 @@ func TestMerchants_S4_FaultsNameTheLineAndWhatIsExpected(t *testing.T) {
 		"support phone":       {minimal + "    support: {phone: 010123456}\n", "m.yaml line 6", "a phone number such as"},
 		"support email":       {minimal + "    support: {email: nobody}\n", "m.yaml line 6", "an e-mail address"},
 		"support unknown":     {minimal + "    support: {telegram: x}\n", "m.yaml line 6", "support.telegram: there is no such key"},
+		"accounts":            {minimal + "    psp_accounts: {}\n", "m.yaml line 6", "merchants[0].psp_accounts: expected a list"},
+		"account unknown":     {minimal + "    psp_accounts: [{id: x, psp: y, secret: z}]\n", "m.yaml line 6", "psp_accounts[0].secret: there is no such key"},
+		"account no psp":      {minimal + "    psp_accounts: [{id: x}]\n", "m.yaml line 6", "the key psp is missing"},
+		"account id":          {minimal + "    psp_accounts: [{id: X, psp: y}]\n", "m.yaml line 6", `psp_accounts[0].id: "X" is not 1 to 32`},
+		"account twice":       {minimal + "    psp_accounts:\n      - {id: x, psp: y}\n      - {id: x, psp: z}\n", "m.yaml line 8", `an account "x" stands above`},
+		"account psp":         {minimal + "    psp_accounts: [{id: x, psp: LiqPay}]\n", "m.yaml line 6", `"LiqPay" is not the word of a PSP`},
+		"account mode":        {minimal + "    psp_accounts: [{id: x, psp: y, mode: prod}]\n", "m.yaml line 6", `"prod" is not one of test, live`},
+		"account live (A1)":   {minimal + "    psp_accounts: [{id: x, psp: y, mode: live}]\n", "m.yaml line 6", `the account "x" is live and its merchant "a" is not`},
+		"account currency":    {minimal + "    psp_accounts: [{id: x, psp: y, currencies: [amd]}]\n", "m.yaml line 6", `"amd" is not a currency code`},
+		"settings":            {minimal + "    psp_accounts: [{id: x, psp: y, settings: []}]\n", "m.yaml line 6", "psp_accounts[0].settings: expected keys"},
+		"setting name":        {minimal + "    psp_accounts: [{id: x, psp: y, settings: {Key: 1}}]\n", "m.yaml line 6", `"Key" is not the name of a setting`},
+		"setting twice":       {minimal + "    psp_accounts: [{id: x, psp: y, settings: {k: 1, k: 2}}]\n", "m.yaml line 6", "settings.k: stands above already"},
+		"setting empty":       {minimal + "    psp_accounts: [{id: x, psp: y, settings: {k: ''}}]\n", "m.yaml line 6", "one line of 1 to 2000 bytes"},
+		"setting a list":      {minimal + "    psp_accounts: [{id: x, psp: y, settings: {k: [1]}}]\n", "m.yaml line 6", "settings.k: expected a text"},
+		"no such variable":    {minimal + "    psp_accounts: [{id: x, psp: y, settings: {k: 'env:NOT_THERE'}}]\n", "m.yaml line 6", `settings.k: refers to the variable "NOT_THERE", which is not set`},
+		"no such file":        {minimal + "    psp_accounts: [{id: x, psp: y, settings: {k: 'file:nowhere'}}]\n", "m.yaml line 6", "settings.k: cannot be read"},
+		"secret in the open":  {minimal + "    psp_accounts: [{id: x, psp: y, settings: {private_key: hunter2}}]\n", "m.yaml line 6", "settings.private_key: is a secret and does not stand in this file: expected env:NAME or file:PATH"},
+		"secret of two lines": {minimal + "    psp_accounts: [{id: x, psp: y, settings: {api_token: \"hunter2\\nB\"}}]\n", "m.yaml line 6", "settings.api_token: is a secret"},
 		"alias":               {strings.Replace(minimal, "id: a", "id: &x a", 1) + "    timezone: *x\n", "m.yaml line 6", "expected a text"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +125,45 @@ func TestMerchants_S4_FaultsNameTheLineAndWhatIsExpected(t *testing.T) {
 			if len(got) != 1 || !strings.Contains(got[c.line], c.want) {
 				t.Errorf("got %v, want %s: %q", got, c.line, c.want)
 			}
+			if strings.Contains(got[c.line], "hunter2") {
+				t.Errorf("a secret is in the fault: %v", got)
+			}
 		})
+	}
+}
+
+// Ids of accounts are unique in the installation: the address of a callback names the account alone.
+func TestMerchants_A1_AccountsOfTwoMerchantsHaveTwoIDs(t *testing.T) {
+	t.Parallel()
+	account := "    psp_accounts: [{id: x, psp: y}]\n"
+	other := strings.Replace(strings.TrimPrefix(minimal, "merchants:\n"), "id: a", "id: b", 1)
+	got := faultsOf(t, map[string]string{"m.yaml": minimal + account + other + account}, "KVIT_CONFIG=m.yaml")
+	if len(got) != 1 || !strings.Contains(got["m.yaml line 11"], `an account "x" stands above`) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// The mode of an account is its merchant's, whichever stands first; a live merchant may have test accounts.
+func TestMerchants_A1_ModeOfAnAccountIsTheMerchantsUnlessItSays(t *testing.T) {
+	t.Parallel()
+	list := merchantsOf(t, "merchants:\n  - psp_accounts: [{id: x, psp: y}, {id: z, psp: y, mode: test}]\n    id: a\n    name: A\n    locale: en\n    mode: live\n")
+	if got := list[0].Accounts; got[0].Mode != config.ModeLive || got[1].Mode != config.ModeTest {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// What an account refers to is known, hidden wherever it is printed, and may come from a file of many lines.
+func TestMerchants_S4_SettingsOfAnAccountAreHidden(t *testing.T) {
+	t.Parallel()
+	yaml := minimal + "    psp_accounts: [{id: x, psp: y, settings: {private_key: 'env:KVIT_MY_SECRET', pem: 'file:pem', version: 3}}]\n"
+	s := load(t, map[string]string{"m.yaml": yaml, "pem": "-----\nhunter2\n-----\n"}, "KVIT_CONFIG=m.yaml", "KVIT_MY_SECRET=hunter2")
+	account := s.Merchants.List[0].Accounts[0]
+	if account.Settings["private_key"].Reveal() != "hunter2" || account.Settings["pem"].Reveal() != "-----\nhunter2\n-----" ||
+		account.Settings["version"].Reveal() != "3" {
+		t.Errorf("got %v", account)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", s, account, account); strings.Contains(text, "hunter2") {
+		t.Errorf("printed: %s", text)
 	}
 }
 
