@@ -26,6 +26,12 @@ func WithEvent(ctx context.Context) (context.Context, *Event) {
 	return context.WithValue(ctx, eventKey{}, event), event
 }
 
+// HasEvent reports whether ctx carries an event, so that somebody else writes the line.
+func HasEvent(ctx context.Context) bool {
+	_, ok := ctx.Value(eventKey{}).(*Event)
+	return ok
+}
+
 // Add puts attributes on the event that ctx carries. A key that is there already gets the new value.
 // Without an event, or after its end, it does nothing.
 func Add(ctx context.Context, attrs ...slog.Attr) {

@@ -13,6 +13,9 @@ import (
 func TestEvent_GathersWhatRoomsKnowAndIsWrittenOnce(t *testing.T) {
 	t.Parallel()
 	ctx, event := telemetry.WithEvent(t.Context())
+	if !telemetry.HasEvent(ctx) || telemetry.HasEvent(t.Context()) {
+		t.Error("the event is not seen, or seen where there is none")
+	}
 	telemetry.Add(ctx, slog.String("merchant", "a"), slog.Int("attempt", 1))
 	below, cancel := context.WithCancel(ctx)
 	cancel()

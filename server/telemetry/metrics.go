@@ -18,6 +18,7 @@ type Metrics struct {
 	Streams     *StreamMetrics
 	Idempotency *IdempotencyMetrics
 	Expiry      *ExpiryMetrics
+	PSP         *PSPMetrics
 
 	registry *prometheus.Registry
 }
@@ -33,6 +34,7 @@ func NewMetrics() *Metrics {
 	return &Metrics{
 		RPC: newRPCMetrics(r), Writer: newWriterMetrics(r), Lock: newLockMetrics(r),
 		Streams: newStreamMetrics(r), Idempotency: newIdempotencyMetrics(r), Expiry: newExpiryMetrics(r),
+		PSP:      newPSPMetrics(r),
 		registry: r,
 	}
 }
@@ -338,4 +340,37 @@ func (m *ExpiryMetrics) Swept(orders int, took time.Duration, err error) {
 	m.sweeps.WithLabelValues(outcome).Inc()
 	m.orders.Add(float64(orders))
 	m.seconds.Observe(took.Seconds())
+}
+
+// PSPMetrics count calls to payment service providers, and what they sent.
+type PSPMetrics struct {
+	calls     *prometheus.CounterVec
+	seconds   *prometheus.HistogramVec
+	callbacks *prometheus.CounterVec
+}
+
+func newPSPMetrics(r prometheus.Registerer) *PSPMetrics {
+	m := maker{r}
+	return &PSPMetrics{
+		calls: m.counters("psp_calls_total",
+			"Calls to a PSP by outcome: ok, refused, not_attempted, handoff_lost or unknown.", "account", "method", "outcome"),
+		seconds: m.histograms("psp_call_duration_seconds", "Time of one call to a PSP.", secondsBuckets(), "account", "method"),
+		callbacks: m.counters("psp_callbacks_total",
+			"Callbacks that were read, by outcome: ok, forged, unreadable or unknown.", "account", "outcome"),
+	}
+}
+
+// Called counts a call that has ended.
+func (m *PSPMetrics) Called(account, method, outcome string, took time.Duration) {
+	if m != nil {
+		m.calls.WithLabelValues(account, method, outcome).Inc()
+		m.seconds.WithLabelValues(account, method).Observe(took.Seconds())
+	}
+}
+
+// Callback counts a callback that was read.
+func (m *PSPMetrics) Callback(account, outcome string) {
+	if m != nil {
+		m.callbacks.WithLabelValues(account, outcome).Inc()
+	}
 }

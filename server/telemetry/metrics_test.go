@@ -49,6 +49,8 @@ func TestMetrics_EveryHandleCounts(t *testing.T) {
 	m.Idempotency.InUse("CreatePaymentLink")
 	m.Expiry.Swept(4, second, nil)
 	m.Expiry.Swept(1, second, errors.New("away"))
+	m.PSP.Called("liqpay-1", "ask", "unknown", second)
+	m.PSP.Callback("liqpay-1", "forged")
 	m.Pool("write", func() telemetry.Pool {
 		return telemetry.Pool{Busy: 2, Idle: 3, Most: 8, Waits: 9, Waited: 1500 * time.Millisecond}
 	})
@@ -81,6 +83,9 @@ func TestMetrics_EveryHandleCounts(t *testing.T) {
 		`kvit_expiry_sweeps_total{outcome="ok"} 1`,
 		`kvit_expiry_sweeps_total{outcome="failed"} 1`,
 		`kvit_expiry_orders_total 5`,
+		`kvit_psp_calls_total{account="liqpay-1",method="ask",outcome="unknown"} 1`,
+		`kvit_psp_call_duration_seconds_sum{account="liqpay-1",method="ask"} 1`,
+		`kvit_psp_callbacks_total{account="liqpay-1",outcome="forged"} 1`,
 		`kvit_store_pool_connections{pool="write",state="busy"} 2`,
 		`kvit_store_pool_connections{pool="write",state="idle"} 3`,
 		`kvit_store_pool_connections_most{pool="write"} 8`,
