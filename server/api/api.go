@@ -97,6 +97,9 @@ type Needs struct {
 	Tracing trace.TracerProvider
 	Logger  *slog.Logger
 	Now     func() time.Time
+	// Beside is what else the public port serves, by the patterns of http.ServeMux: the payer's page, and
+	// the addresses that PSPs call. It logs for itself.
+	Beside map[string]http.Handler
 	// NoReflection switches off the description of the API that tools ask for.
 	NoReflection bool
 	// Streams may be left zero.
@@ -144,7 +147,7 @@ func New(needs Needs) (*API, error) {
 	_, payments := kvitv1connect.NewPaymentServiceHandler(server, options...)
 	_, accesses := kvitv1connect.NewAccessServiceHandler(keys, options...)
 	return &API{
-		Public: door.public(payments, ready, needs.NoReflection),
+		Public: door.public(payments, ready, needs),
 		Admin:  door.admin(accesses, ready, needs.Metrics),
 		hub:    hub, stopping: stop,
 	}, nil

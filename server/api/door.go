@@ -28,14 +28,17 @@ func newDoor(needs Needs) *door {
 	return &door{metrics: needs.Metrics.RPC, log: needs.Logger, now: needs.Now, errors: connect.NewErrorWriter()}
 }
 
-// public mounts what bots, CRMs and load balancers need.
-func (d *door) public(payments http.Handler, ready readiness, noReflection bool) http.Handler {
+// public mounts what bots, CRMs and load balancers need, and what is served beside the API.
+func (d *door) public(payments http.Handler, ready readiness, needs Needs) http.Handler {
 	mux := http.NewServeMux()
 	d.mount(mux, kvitv1connect.PaymentServiceName, payments)
 	mountHealth(mux, ready)
 	mountProbes(mux, ready)
-	if !noReflection {
+	if !needs.NoReflection {
 		mountReflection(mux)
+	}
+	for pattern, next := range needs.Beside {
+		mux.Handle(pattern, next)
 	}
 	return mux
 }
