@@ -16,6 +16,7 @@ const (
 	ReasonOrderIDConflict      Reason = "ORDER_ID_CONFLICT"
 	ReasonOrderNotFound        Reason = "ORDER_NOT_FOUND"
 	ReasonLinkNotFound         Reason = "LINK_NOT_FOUND"
+	ReasonRefundNotFound       Reason = "REFUND_NOT_FOUND"
 	ReasonAPIKeyNotFound       Reason = "API_KEY_NOT_FOUND"
 	ReasonMerchantNotFound     Reason = "MERCHANT_NOT_FOUND"
 	ReasonMethodNotFound       Reason = "METHOD_NOT_FOUND"
@@ -23,6 +24,12 @@ const (
 	ReasonLinkInactive         Reason = "LINK_INACTIVE"
 	ReasonAttemptInProgress    Reason = "ATTEMPT_IN_PROGRESS"
 	ReasonRefundExceeds        Reason = "REFUND_EXCEEDS_PAYMENT"
+	ReasonAccountNotFound      Reason = "ACCOUNT_NOT_FOUND"
+	ReasonAccountUnavailable   Reason = "ACCOUNT_UNAVAILABLE"
+	ReasonPSPNotAttempted      Reason = "PSP_NOT_ATTEMPTED"
+	ReasonPSPRefused           Reason = "PSP_REFUSED"
+	ReasonRefundUnsupported    Reason = "REFUND_UNSUPPORTED"
+	ReasonCaptureUnsupported   Reason = "CAPTURE_UNSUPPORTED"
 	ReasonCurrencyUnsupported  Reason = "CURRENCY_UNSUPPORTED"
 	ReasonAmountGrain          Reason = "AMOUNT_GRAIN"
 	ReasonAmountOverflow       Reason = "AMOUNT_OVERFLOW"
@@ -50,6 +57,7 @@ func Reasons() map[Reason]string {
 		ReasonOrderIDConflict:      "The order exists with other terms. Metadata: changed_fields.",
 		ReasonOrderNotFound:        "No such order for this merchant.",
 		ReasonLinkNotFound:         "No such payment link for this merchant.",
+		ReasonRefundNotFound:       "No such refund for this merchant.",
 		ReasonAPIKeyNotFound:       "No such API key for this merchant.",
 		ReasonMerchantNotFound:     "No such merchant.",
 		ReasonMethodNotFound:       "No such method on this port.",
@@ -57,6 +65,12 @@ func Reasons() map[Reason]string {
 		ReasonLinkInactive:         "The payment link is deactivated or expired.",
 		ReasonAttemptInProgress:    "A payment attempt is under way and may still succeed.",
 		ReasonRefundExceeds:        "The refund is more than what is left of the payment.",
+		ReasonAccountNotFound:      "No such PSP account. Metadata: account_id.",
+		ReasonAccountUnavailable:   "The PSP account cannot be used now. Repeat later, or use another account. Metadata: account_id.",
+		ReasonPSPNotAttempted:      "The PSP was not reached: certainly nothing happened. Repeat later.",
+		ReasonPSPRefused:           "The PSP refused for good: certainly nothing happened.",
+		ReasonRefundUnsupported:    "The PSP account cannot give this money back by a call. Use the PSP's own cabinet.",
+		ReasonCaptureUnsupported:   "The PSP account cannot take held money, or a part of it, by a call. Use the PSP's own cabinet.",
 		ReasonCurrencyUnsupported:  "The currency is not in the ISO 4217 table, or the account cannot take it.",
 		ReasonAmountGrain:          "The account takes only whole units of a coarser grain.",
 		ReasonAmountOverflow:       "The sum does not fit.",
