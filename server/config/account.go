@@ -26,6 +26,27 @@ type PSPAccount struct {
 	Settings map[string]Secret
 	// At is where the account stands, as faults name it: the file with its line.
 	At string
+
+	// referred are the names of the settings that were given as a reference.
+	referred []string
+}
+
+// Secrets are the values that must not be printed: those that were given as a reference, and those
+// whose names say so.
+func (a *PSPAccount) Secrets() []string {
+	var all []string
+	for name, value := range a.Settings {
+		if secretName(name) || slices.Contains(a.referred, name) {
+			all = append(all, value.Reveal())
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// secretName reports whether a setting of this name is a secret.
+func secretName(name string) bool {
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
 }
 
 // Limits and forms of an account.
@@ -67,23 +88,27 @@ func (d *document) account(n *yaml.Node, path string, taken func(id string) bool
 		"name":       func(n *yaml.Node, path string) { a.Name = d.text(n, path, merchantNameMax) },
 		"mode":       func(n *yaml.Node, path string) { a.Mode = Mode(d.oneOf(n, path, string(ModeTest), string(ModeLive))) },
 		"currencies": func(n *yaml.Node, path string) { a.Currencies = d.currencies(n, path) },
-		"settings":   func(n *yaml.Node, path string) { a.Settings = d.settings(n, path) },
+		"settings":   func(n *yaml.Node, path string) { d.settings(n, path, &a) },
 	}, "id", "psp")
 	return a
 }
 
 // settings reads a plug's settings: one value each, or a reference to it.
-func (d *document) settings(n *yaml.Node, path string) map[string]Secret {
-	values := map[string]Secret{}
+func (d *document) settings(n *yaml.Node, path string, a *PSPAccount) {
+	a.Settings = map[string]Secret{}
 	known := fields{}
 	if n.Kind == yaml.MappingNode {
 		for i := 0; i < len(n.Content); i += 2 {
 			name := n.Content[i].Value
-			known[name] = func(value *yaml.Node, path string) { values[name] = d.setting(value, path, name) }
+			known[name] = func(value *yaml.Node, path string) {
+				a.Settings[name] = d.setting(value, path, name)
+				if isReference(value.Value) {
+					a.referred = append(a.referred, name)
+				}
+			}
 		}
 	}
 	d.mapping(n, path, known)
-	return values
 }
 
 func (d *document) setting(n *yaml.Node, path, name string) Secret {
@@ -91,7 +116,7 @@ func (d *document) setting(n *yaml.Node, path, name string) Secret {
 		d.fault(n, path, quote(name)+" is not "+formSettingName)
 		return Secret{}
 	}
-	if !isReference(n.Value) && slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) }) {
+	if !isReference(n.Value) && secretName(name) {
 		d.fault(n, path, problemReference) // Before anything that shows a value.
 		return Secret{}
 	}

@@ -162,6 +162,9 @@ func TestMerchants_S4_SettingsOfAnAccountAreHidden(t *testing.T) {
 		account.Settings["version"].Reveal() != "3" {
 		t.Errorf("got %v", account)
 	}
+	if secrets := account.Secrets(); !slices.Equal(secrets, []string{"-----\nhunter2\n-----", "hunter2"}) {
+		t.Errorf("%d secrets, want the two that are referred to", len(secrets))
+	}
 	if text := fmt.Sprintf("%v %+v %#v", s, account, account); strings.Contains(text, "hunter2") {
 		t.Errorf("printed: %s", text)
 	}
