@@ -21,8 +21,8 @@ var (
 
 // names are all placeholders.
 var names = []Name{
-	ArgAccount, ArgActor, ArgAmount, ArgAttempt, ArgExpected, ArgFact, ArgKind, ArgLink, ArgOrder, ArgPSP,
-	ArgReason, ArgSource, ArgSupport, ArgUntil,
+	ArgAccount, ArgActor, ArgAmount, ArgApp, ArgAttempt, ArgExpected, ArgFact, ArgKind, ArgLink, ArgMerchant,
+	ArgOrder, ArgPSP, ArgReason, ArgSource, ArgSupport, ArgUntil,
 }
 
 // placeholder is a name in a sentence.
@@ -58,7 +58,8 @@ func TestCatalog_EveryStateAndStepIsSaid(t *testing.T) {
 		want = append(want, NextStep(word))
 	}
 	slices.Sort(want)
-	if got := Keys(); !slices.Equal(got, want) {
+	got := slices.DeleteFunc(Keys(), func(key Key) bool { return strings.HasPrefix(string(key), page) })
+	if !slices.Equal(got, want) {
 		t.Errorf("the catalog has %v, want %v", got, want)
 	}
 	for _, key := range want {

@@ -34,11 +34,13 @@ const (
 	ArgAccount  Name = "account"  // A merchant's account at a PSP.
 	ArgActor    Name = "actor"    // Who acted.
 	ArgAmount   Name = "amount"   // The amount that the sentence is about.
+	ArgApp      Name = "app"      // The app in whose browser a page is open.
 	ArgAttempt  Name = "attempt"  // The id of an attempt.
 	ArgExpected Name = "expected" // The amount that should have come.
 	ArgFact     Name = "fact"     // What evidence says; see ExplainFact.
 	ArgKind     Name = "kind"     // The kind of a link, an exception or a fulfillment.
 	ArgLink     Name = "link"     // The id of a link, never its address (L1).
+	ArgMerchant Name = "merchant" // The merchant's name.
 	ArgOrder    Name = "order"    // The merchant's order_id.
 	ArgPSP      Name = "psp"      // The payment service provider.
 	ArgReason   Name = "reason"   // Why, in the words of who acted or of the PSP.
