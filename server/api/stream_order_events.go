@@ -13,6 +13,7 @@ import (
 
 	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
 	"github.com/kvitpay/kvit/gen/kvit/v1/kvitv1connect"
+	"github.com/kvitpay/kvit/gen/kvit/v1/kvitv1connect"
 	"github.com/kvitpay/kvit/server/payment"
 	"github.com/kvitpay/kvit/server/stream"
 	"github.com/kvitpay/kvit/server/telemetry"
@@ -20,6 +21,8 @@ import (
 
 // paymentService answers for PaymentService.
 type paymentService struct {
+	kvitv1connect.UnimplementedPaymentServiceHandler
+
 	payment  Payment
 	hub      *stream.Hub[*event]
 	metrics  *telemetry.StreamMetrics

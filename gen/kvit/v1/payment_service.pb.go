@@ -667,7 +667,9 @@ type GetOrderStatusResponse struct {
 	// What is odd about it, oldest first, open and resolved (X1).
 	Exceptions []*OrderException `protobuf:"bytes,2,rep,name=exceptions,proto3" json:"exceptions,omitempty"`
 	// What a bot should do or say now.
-	NextStep      *NextStep `protobuf:"bytes,3,opt,name=next_step,json=nextStep,proto3" json:"next_step,omitempty"`
+	NextStep *NextStep `protobuf:"bytes,3,opt,name=next_step,json=nextStep,proto3" json:"next_step,omitempty"`
+	// The money that arrived for the order, or is held, oldest first (O8).
+	Payments      []*Payment `protobuf:"bytes,4,rep,name=payments,proto3" json:"payments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -719,6 +721,13 @@ func (x *GetOrderStatusResponse) GetExceptions() []*OrderException {
 func (x *GetOrderStatusResponse) GetNextStep() *NextStep {
 	if x != nil {
 		return x.NextStep
+	}
+	return nil
+}
+
+func (x *GetOrderStatusResponse) GetPayments() []*Payment {
+	if x != nil {
+		return x.Payments
 	}
 	return nil
 }
@@ -1116,6 +1125,491 @@ func (x *ExplainOrderResponse) GetSummary() string {
 	return ""
 }
 
+// What held money to take, and why.
+type CapturePaymentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The idempotency key (I1): 1 to 128 printable ASCII characters, or empty when the Idempotency-Key header has it.
+	IdempotencyKey string `protobuf:"bytes,1,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// The order's id. Required.
+	OrderId string `protobuf:"bytes,2,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	// How much: more than zero, in the order's currency, and not more than is held. Absent: all that is held.
+	Amount *Money `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Why, for the record (X3): at most 500 characters on one line.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Judge the request as the real call would, and write nothing. The PSP is not asked.
+	ValidateOnly  bool `protobuf:"varint,5,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CapturePaymentRequest) Reset() {
+	*x = CapturePaymentRequest{}
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CapturePaymentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CapturePaymentRequest) ProtoMessage() {}
+
+func (x *CapturePaymentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CapturePaymentRequest.ProtoReflect.Descriptor instead.
+func (*CapturePaymentRequest) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *CapturePaymentRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *CapturePaymentRequest) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *CapturePaymentRequest) GetAmount() *Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *CapturePaymentRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CapturePaymentRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
+// The order with what was taken.
+type CapturePaymentResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The order as it is now; with validate_only, as it is without the capture.
+	Order         *Order `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CapturePaymentResponse) Reset() {
+	*x = CapturePaymentResponse{}
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CapturePaymentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CapturePaymentResponse) ProtoMessage() {}
+
+func (x *CapturePaymentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CapturePaymentResponse.ProtoReflect.Descriptor instead.
+func (*CapturePaymentResponse) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *CapturePaymentResponse) GetOrder() *Order {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+// What to give back, and why.
+type RefundOrderRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The idempotency key (I1): 1 to 128 printable ASCII characters, or empty when the Idempotency-Key header has it.
+	IdempotencyKey string `protobuf:"bytes,1,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// The order's id. Required.
+	OrderId string `protobuf:"bytes,2,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	// The payment of which to give back, such as a duplicate. Empty: the one on which the order settled (R1).
+	PaymentId string `protobuf:"bytes,3,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	// How much: more than zero, in the payment's currency, and not more than is left of it. Absent: all that is left.
+	Amount *Money `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Why, for the record (X3): at most 500 characters on one line.
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Judge the request as the real call would, and write nothing. The PSP is not asked.
+	ValidateOnly  bool `protobuf:"varint,6,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefundOrderRequest) Reset() {
+	*x = RefundOrderRequest{}
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefundOrderRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefundOrderRequest) ProtoMessage() {}
+
+func (x *RefundOrderRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefundOrderRequest.ProtoReflect.Descriptor instead.
+func (*RefundOrderRequest) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RefundOrderRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *RefundOrderRequest) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *RefundOrderRequest) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *RefundOrderRequest) GetAmount() *Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *RefundOrderRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RefundOrderRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
+// The refund.
+type RefundOrderResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The refund as it is now; with validate_only, as it would be asked for, without an id.
+	Refund        *Refund `protobuf:"bytes,1,opt,name=refund,proto3" json:"refund,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefundOrderResponse) Reset() {
+	*x = RefundOrderResponse{}
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefundOrderResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefundOrderResponse) ProtoMessage() {}
+
+func (x *RefundOrderResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefundOrderResponse.ProtoReflect.Descriptor instead.
+func (*RefundOrderResponse) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RefundOrderResponse) GetRefund() *Refund {
+	if x != nil {
+		return x.Refund
+	}
+	return nil
+}
+
+// Which refund.
+type GetRefundRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The refund's id. Required.
+	RefundId      string `protobuf:"bytes,1,opt,name=refund_id,json=refundId,proto3" json:"refund_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRefundRequest) Reset() {
+	*x = GetRefundRequest{}
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRefundRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRefundRequest) ProtoMessage() {}
+
+func (x *GetRefundRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRefundRequest.ProtoReflect.Descriptor instead.
+func (*GetRefundRequest) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *GetRefundRequest) GetRefundId() string {
+	if x != nil {
+		return x.RefundId
+	}
+	return ""
+}
+
+// The refund.
+type GetRefundResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The refund as it is now.
+	Refund        *Refund `protobuf:"bytes,1,opt,name=refund,proto3" json:"refund,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRefundResponse) Reset() {
+	*x = GetRefundResponse{}
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRefundResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRefundResponse) ProtoMessage() {}
+
+func (x *GetRefundResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRefundResponse.ProtoReflect.Descriptor instead.
+func (*GetRefundResponse) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *GetRefundResponse) GetRefund() *Refund {
+	if x != nil {
+		return x.Refund
+	}
+	return nil
+}
+
+// Which refunds. Filters are joined with "and"; an empty one lets everything through.
+type ListRefundsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only refunds of this order.
+	OrderId string `protobuf:"bytes,1,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	// Only refunds in one of these states.
+	States []RefundState `protobuf:"varint,2,rep,packed,name=states,proto3,enum=kvit.v1.RefundState" json:"states,omitempty"`
+	// How many at most: 1 to 200. Default 50.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before, with the same filters. Empty: the first page.
+	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRefundsRequest) Reset() {
+	*x = ListRefundsRequest{}
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRefundsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRefundsRequest) ProtoMessage() {}
+
+func (x *ListRefundsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRefundsRequest.ProtoReflect.Descriptor instead.
+func (*ListRefundsRequest) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListRefundsRequest) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *ListRefundsRequest) GetStates() []RefundState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *ListRefundsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRefundsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// One page of refunds.
+type ListRefundsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first.
+	Refunds []*Refund `protobuf:"bytes,1,rep,name=refunds,proto3" json:"refunds,omitempty"`
+	// Leads to the next page; empty on the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRefundsResponse) Reset() {
+	*x = ListRefundsResponse{}
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRefundsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRefundsResponse) ProtoMessage() {}
+
+func (x *ListRefundsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRefundsResponse.ProtoReflect.Descriptor instead.
+func (*ListRefundsResponse) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListRefundsResponse) GetRefunds() []*Refund {
+	if x != nil {
+		return x.Refunds
+	}
+	return nil
+}
+
+func (x *ListRefundsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // From where to watch, and what.
 type StreamOrderEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1136,7 +1630,7 @@ type StreamOrderEventsRequest struct {
 
 func (x *StreamOrderEventsRequest) Reset() {
 	*x = StreamOrderEventsRequest{}
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[16]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1148,7 +1642,7 @@ func (x *StreamOrderEventsRequest) String() string {
 func (*StreamOrderEventsRequest) ProtoMessage() {}
 
 func (x *StreamOrderEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[16]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1161,7 +1655,7 @@ func (x *StreamOrderEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOrderEventsRequest.ProtoReflect.Descriptor instead.
 func (*StreamOrderEventsRequest) Descriptor() ([]byte, []int) {
-	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{16}
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StreamOrderEventsRequest) GetStart() isStreamOrderEventsRequest_Start {
@@ -1238,7 +1732,7 @@ type StreamOrderEventsResponse struct {
 
 func (x *StreamOrderEventsResponse) Reset() {
 	*x = StreamOrderEventsResponse{}
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[17]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1250,7 +1744,7 @@ func (x *StreamOrderEventsResponse) String() string {
 func (*StreamOrderEventsResponse) ProtoMessage() {}
 
 func (x *StreamOrderEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[17]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1263,7 +1757,7 @@ func (x *StreamOrderEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOrderEventsResponse.ProtoReflect.Descriptor instead.
 func (*StreamOrderEventsResponse) Descriptor() ([]byte, []int) {
-	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{17}
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StreamOrderEventsResponse) GetContent() isStreamOrderEventsResponse_Content {
@@ -1349,7 +1843,7 @@ type ListOrderEventsRequest struct {
 
 func (x *ListOrderEventsRequest) Reset() {
 	*x = ListOrderEventsRequest{}
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[18]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1855,7 @@ func (x *ListOrderEventsRequest) String() string {
 func (*ListOrderEventsRequest) ProtoMessage() {}
 
 func (x *ListOrderEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[18]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1868,7 @@ func (x *ListOrderEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrderEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListOrderEventsRequest) Descriptor() ([]byte, []int) {
-	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{18}
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListOrderEventsRequest) GetStart() isListOrderEventsRequest_Start {
@@ -1465,7 +1959,7 @@ type ListOrderEventsResponse struct {
 
 func (x *ListOrderEventsResponse) Reset() {
 	*x = ListOrderEventsResponse{}
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[19]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1477,7 +1971,7 @@ func (x *ListOrderEventsResponse) String() string {
 func (*ListOrderEventsResponse) ProtoMessage() {}
 
 func (x *ListOrderEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[19]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1490,7 +1984,7 @@ func (x *ListOrderEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrderEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListOrderEventsResponse) Descriptor() ([]byte, []int) {
-	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{19}
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListOrderEventsResponse) GetEvents() []*OrderEvent {
@@ -1522,6 +2016,89 @@ func (x *ListOrderEventsResponse) GetReset_() *StreamReset {
 }
 
 // Nothing to say: the merchant comes from the key.
+type ListPspAccountsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPspAccountsRequest) Reset() {
+	*x = ListPspAccountsRequest{}
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPspAccountsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPspAccountsRequest) ProtoMessage() {}
+
+func (x *ListPspAccountsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPspAccountsRequest.ProtoReflect.Descriptor instead.
+func (*ListPspAccountsRequest) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{28}
+}
+
+// The merchant's PSP accounts.
+type ListPspAccountsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of the settings, which is the order in which payers are offered them.
+	Accounts      []*PspAccount `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPspAccountsResponse) Reset() {
+	*x = ListPspAccountsResponse{}
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPspAccountsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPspAccountsResponse) ProtoMessage() {}
+
+func (x *ListPspAccountsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPspAccountsResponse.ProtoReflect.Descriptor instead.
+func (*ListPspAccountsResponse) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ListPspAccountsResponse) GetAccounts() []*PspAccount {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+// Nothing to say: the merchant comes from the key.
 type GetMerchantRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1530,7 +2107,7 @@ type GetMerchantRequest struct {
 
 func (x *GetMerchantRequest) Reset() {
 	*x = GetMerchantRequest{}
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[20]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +2119,7 @@ func (x *GetMerchantRequest) String() string {
 func (*GetMerchantRequest) ProtoMessage() {}
 
 func (x *GetMerchantRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[20]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +2132,7 @@ func (x *GetMerchantRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMerchantRequest.ProtoReflect.Descriptor instead.
 func (*GetMerchantRequest) Descriptor() ([]byte, []int) {
-	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{20}
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{30}
 }
 
 // The merchant.
@@ -1569,7 +2146,7 @@ type GetMerchantResponse struct {
 
 func (x *GetMerchantResponse) Reset() {
 	*x = GetMerchantResponse{}
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[21]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +2158,7 @@ func (x *GetMerchantResponse) String() string {
 func (*GetMerchantResponse) ProtoMessage() {}
 
 func (x *GetMerchantResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_kvit_v1_payment_service_proto_msgTypes[21]
+	mi := &file_kvit_v1_payment_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +2171,7 @@ func (x *GetMerchantResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMerchantResponse.ProtoReflect.Descriptor instead.
 func (*GetMerchantResponse) Descriptor() ([]byte, []int) {
-	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{21}
+	return file_kvit_v1_payment_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetMerchantResponse) GetMerchant() *Merchant {
@@ -1608,7 +2185,7 @@ var File_kvit_v1_payment_service_proto protoreflect.FileDescriptor
 
 const file_kvit_v1_payment_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1dkvit/v1/payment_service.proto\x12\akvit.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13kvit/v1/event.proto\x1a\x12kvit/v1/link.proto\x1a\x16kvit/v1/merchant.proto\x1a\x13kvit/v1/money.proto\x1a\x13kvit/v1/order.proto\"\xd6\x10\n" +
+	"\x1dkvit/v1/payment_service.proto\x12\akvit.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13kvit/v1/event.proto\x1a\x12kvit/v1/link.proto\x1a\x16kvit/v1/merchant.proto\x1a\x13kvit/v1/money.proto\x1a\x13kvit/v1/order.proto\x1a\x15kvit/v1/payment.proto\"\xd6\x10\n" +
 	"\x18CreatePaymentLinkRequest\x12N\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[!-~]([ -~]{0,126}[!-~])?$R\x0eidempotencyKey\x121\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x11.kvit.v1.LinkKindB\n" +
@@ -1670,13 +2247,14 @@ const file_kvit_v1_payment_service_proto_rawDesc = "" +
 	"\x1dDeactivatePaymentLinkResponse\x12!\n" +
 	"\x04link\x18\x01 \x01(\v2\r.kvit.v1.LinkR\x04link\"R\n" +
 	"\x15GetOrderStatusRequest\x129\n" +
-	"\border_id\x18\x01 \x01(\tB\x1e\xbaH\x1br\x192\x17^[A-Za-z0-9._:-]{1,64}$R\aorderId\"\xa7\x01\n" +
+	"\border_id\x18\x01 \x01(\tB\x1e\xbaH\x1br\x192\x17^[A-Za-z0-9._:-]{1,64}$R\aorderId\"\xd5\x01\n" +
 	"\x16GetOrderStatusResponse\x12$\n" +
 	"\x05order\x18\x01 \x01(\v2\x0e.kvit.v1.OrderR\x05order\x127\n" +
 	"\n" +
 	"exceptions\x18\x02 \x03(\v2\x17.kvit.v1.OrderExceptionR\n" +
 	"exceptions\x12.\n" +
-	"\tnext_step\x18\x03 \x01(\v2\x11.kvit.v1.NextStepR\bnextStep\"\x84\x05\n" +
+	"\tnext_step\x18\x03 \x01(\v2\x11.kvit.v1.NextStepR\bnextStep\x12,\n" +
+	"\bpayments\x18\x04 \x03(\v2\x10.kvit.v1.PaymentR\bpayments\"\x84\x05\n" +
 	"\x11ListOrdersRequest\x12@\n" +
 	"\x06states\x18\x01 \x03(\x0e2\x13.kvit.v1.OrderStateB\x13\xbaH\x10\x92\x01\r\x10\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x06states\x127\n" +
 	"\vcustomer_id\x18\x02 \x01(\tB\x16\xbaH\x13\xd8\x01\x01r\x0e\x18\x80\x012\t^\\P{Cc}+$R\n" +
@@ -1706,7 +2284,41 @@ const file_kvit_v1_payment_service_proto_rawDesc = "" +
 	"\x14ExplainOrderResponse\x12$\n" +
 	"\x05order\x18\x01 \x01(\v2\x0e.kvit.v1.OrderR\x05order\x12(\n" +
 	"\x05steps\x18\x02 \x03(\v2\x12.kvit.v1.OrderStepR\x05steps\x12\x18\n" +
-	"\asummary\x18\x03 \x01(\tR\asummary\"\x8e\x02\n" +
+	"\asummary\x18\x03 \x01(\tR\asummary\"\xe3\x02\n" +
+	"\x15CapturePaymentRequest\x12N\n" +
+	"\x0fidempotency_key\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[!-~]([ -~]{0,126}[!-~])?$R\x0eidempotencyKey\x129\n" +
+	"\border_id\x18\x02 \x01(\tB\x1e\xbaH\x1br\x192\x17^[A-Za-z0-9._:-]{1,64}$R\aorderId\x12m\n" +
+	"\x06amount\x18\x03 \x01(\v2\x0e.kvit.v1.MoneyBE\xbaHB\xba\x01?\n" +
+	"\x0famount.positive\x12\x16must be more than zero\x1a\x14this.minor_units > 0R\x06amount\x12+\n" +
+	"\x06reason\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x18\xf4\x032\t^\\P{Cc}*$R\x06reason\x12#\n" +
+	"\rvalidate_only\x18\x05 \x01(\bR\fvalidateOnly\">\n" +
+	"\x16CapturePaymentResponse\x12$\n" +
+	"\x05order\x18\x01 \x01(\v2\x0e.kvit.v1.OrderR\x05order\"\xa0\x03\n" +
+	"\x12RefundOrderRequest\x12N\n" +
+	"\x0fidempotency_key\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[!-~]([ -~]{0,126}[!-~])?$R\x0eidempotencyKey\x129\n" +
+	"\border_id\x18\x02 \x01(\tB\x1e\xbaH\x1br\x192\x17^[A-Za-z0-9._:-]{1,64}$R\aorderId\x12>\n" +
+	"\n" +
+	"payment_id\x18\x03 \x01(\tB\x1f\xbaH\x1c\xd8\x01\x01r\x172\x15^[A-Za-z0-9_-]{1,64}$R\tpaymentId\x12m\n" +
+	"\x06amount\x18\x04 \x01(\v2\x0e.kvit.v1.MoneyBE\xbaHB\xba\x01?\n" +
+	"\x0famount.positive\x12\x16must be more than zero\x1a\x14this.minor_units > 0R\x06amount\x12+\n" +
+	"\x06reason\x18\x05 \x01(\tB\x13\xbaH\x10r\x0e\x18\xf4\x032\t^\\P{Cc}*$R\x06reason\x12#\n" +
+	"\rvalidate_only\x18\x06 \x01(\bR\fvalidateOnly\">\n" +
+	"\x13RefundOrderResponse\x12'\n" +
+	"\x06refund\x18\x01 \x01(\v2\x0f.kvit.v1.RefundR\x06refund\"M\n" +
+	"\x10GetRefundRequest\x129\n" +
+	"\trefund_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x172\x15^[A-Za-z0-9_-]{1,64}$R\brefundId\"<\n" +
+	"\x11GetRefundResponse\x12'\n" +
+	"\x06refund\x18\x01 \x01(\v2\x0f.kvit.v1.RefundR\x06refund\"\xe7\x01\n" +
+	"\x12ListRefundsRequest\x12<\n" +
+	"\border_id\x18\x01 \x01(\tB!\xbaH\x1e\xd8\x01\x01r\x192\x17^[A-Za-z0-9._:-]{1,64}$R\aorderId\x12A\n" +
+	"\x06states\x18\x02 \x03(\x0e2\x14.kvit.v1.RefundStateB\x13\xbaH\x10\x92\x01\r\x10\x05\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x06states\x12'\n" +
+	"\tpage_size\x18\x03 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"h\n" +
+	"\x13ListRefundsResponse\x12)\n" +
+	"\arefunds\x18\x01 \x03(\v2\x0f.kvit.v1.RefundR\arefunds\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8e\x02\n" +
 	"\x18StreamOrderEventsRequest\x12$\n" +
 	"\x06cursor\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02H\x00R\x06cursor\x125\n" +
@@ -1737,10 +2349,14 @@ const file_kvit_v1_payment_service_proto_rawDesc = "" +
 	"nextCursor\x12\x1d\n" +
 	"\n" +
 	"scanned_to\x18\x03 \x01(\x04R\tscannedTo\x12*\n" +
-	"\x05reset\x18\x04 \x01(\v2\x14.kvit.v1.StreamResetR\x05reset\"\x14\n" +
+	"\x05reset\x18\x04 \x01(\v2\x14.kvit.v1.StreamResetR\x05reset\"\x18\n" +
+	"\x16ListPspAccountsRequest\"J\n" +
+	"\x17ListPspAccountsResponse\x12/\n" +
+	"\baccounts\x18\x01 \x03(\v2\x13.kvit.v1.PspAccountR\baccounts\"\x14\n" +
 	"\x12GetMerchantRequest\"D\n" +
 	"\x13GetMerchantResponse\x12-\n" +
-	"\bmerchant\x18\x01 \x01(\v2\x11.kvit.v1.MerchantR\bmerchant2\xd2\a\n" +
+	"\bmerchant\x18\x01 \x01(\v2\x11.kvit.v1.MerchantR\bmerchant2\xe2\n" +
+	"\n" +
 	"\x0ePaymentService\x12Z\n" +
 	"\x11CreatePaymentLink\x12!.kvit.v1.CreatePaymentLinkRequest\x1a\".kvit.v1.CreatePaymentLinkResponse\x12V\n" +
 	"\x0eGetPaymentLink\x12\x1e.kvit.v1.GetPaymentLinkRequest\x1a\x1f.kvit.v1.GetPaymentLinkResponse\"\x03\x90\x02\x01\x12\\\n" +
@@ -1750,9 +2366,14 @@ const file_kvit_v1_payment_service_proto_rawDesc = "" +
 	"\n" +
 	"ListOrders\x12\x1a.kvit.v1.ListOrdersRequest\x1a\x1b.kvit.v1.ListOrdersResponse\"\x03\x90\x02\x01\x12H\n" +
 	"\vCancelOrder\x12\x1b.kvit.v1.CancelOrderRequest\x1a\x1c.kvit.v1.CancelOrderResponse\x12P\n" +
-	"\fExplainOrder\x12\x1c.kvit.v1.ExplainOrderRequest\x1a\x1d.kvit.v1.ExplainOrderResponse\"\x03\x90\x02\x01\x12\\\n" +
+	"\fExplainOrder\x12\x1c.kvit.v1.ExplainOrderRequest\x1a\x1d.kvit.v1.ExplainOrderResponse\"\x03\x90\x02\x01\x12Q\n" +
+	"\x0eCapturePayment\x12\x1e.kvit.v1.CapturePaymentRequest\x1a\x1f.kvit.v1.CapturePaymentResponse\x12H\n" +
+	"\vRefundOrder\x12\x1b.kvit.v1.RefundOrderRequest\x1a\x1c.kvit.v1.RefundOrderResponse\x12G\n" +
+	"\tGetRefund\x12\x19.kvit.v1.GetRefundRequest\x1a\x1a.kvit.v1.GetRefundResponse\"\x03\x90\x02\x01\x12M\n" +
+	"\vListRefunds\x12\x1b.kvit.v1.ListRefundsRequest\x1a\x1c.kvit.v1.ListRefundsResponse\"\x03\x90\x02\x01\x12\\\n" +
 	"\x11StreamOrderEvents\x12!.kvit.v1.StreamOrderEventsRequest\x1a\".kvit.v1.StreamOrderEventsResponse0\x01\x12Y\n" +
-	"\x0fListOrderEvents\x12\x1f.kvit.v1.ListOrderEventsRequest\x1a .kvit.v1.ListOrderEventsResponse\"\x03\x90\x02\x01\x12M\n" +
+	"\x0fListOrderEvents\x12\x1f.kvit.v1.ListOrderEventsRequest\x1a .kvit.v1.ListOrderEventsResponse\"\x03\x90\x02\x01\x12Y\n" +
+	"\x0fListPspAccounts\x12\x1f.kvit.v1.ListPspAccountsRequest\x1a .kvit.v1.ListPspAccountsResponse\"\x03\x90\x02\x01\x12M\n" +
 	"\vGetMerchant\x12\x1b.kvit.v1.GetMerchantRequest\x1a\x1c.kvit.v1.GetMerchantResponse\"\x03\x90\x02\x01B,Z*github.com/kvitpay/kvit/gen/kvit/v1;kvitv1b\x06proto3"
 
 var (
@@ -1767,7 +2388,7 @@ func file_kvit_v1_payment_service_proto_rawDescGZIP() []byte {
 	return file_kvit_v1_payment_service_proto_rawDescData
 }
 
-var file_kvit_v1_payment_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_kvit_v1_payment_service_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_kvit_v1_payment_service_proto_goTypes = []any{
 	(*CreatePaymentLinkRequest)(nil),      // 0: kvit.v1.CreatePaymentLinkRequest
 	(*CreatePaymentLinkResponse)(nil),     // 1: kvit.v1.CreatePaymentLinkResponse
@@ -1785,101 +2406,134 @@ var file_kvit_v1_payment_service_proto_goTypes = []any{
 	(*CancelOrderResponse)(nil),           // 13: kvit.v1.CancelOrderResponse
 	(*ExplainOrderRequest)(nil),           // 14: kvit.v1.ExplainOrderRequest
 	(*ExplainOrderResponse)(nil),          // 15: kvit.v1.ExplainOrderResponse
-	(*StreamOrderEventsRequest)(nil),      // 16: kvit.v1.StreamOrderEventsRequest
-	(*StreamOrderEventsResponse)(nil),     // 17: kvit.v1.StreamOrderEventsResponse
-	(*ListOrderEventsRequest)(nil),        // 18: kvit.v1.ListOrderEventsRequest
-	(*ListOrderEventsResponse)(nil),       // 19: kvit.v1.ListOrderEventsResponse
-	(*GetMerchantRequest)(nil),            // 20: kvit.v1.GetMerchantRequest
-	(*GetMerchantResponse)(nil),           // 21: kvit.v1.GetMerchantResponse
-	nil,                                   // 22: kvit.v1.CreatePaymentLinkRequest.MetadataEntry
-	(LinkKind)(0),                         // 23: kvit.v1.LinkKind
-	(*Money)(nil),                         // 24: kvit.v1.Money
-	(*LineItem)(nil),                      // 25: kvit.v1.LineItem
-	(*Customer)(nil),                      // 26: kvit.v1.Customer
-	(*timestamppb.Timestamp)(nil),         // 27: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),           // 28: google.protobuf.Duration
-	(CaptureMode)(0),                      // 29: kvit.v1.CaptureMode
-	(*Link)(nil),                          // 30: kvit.v1.Link
-	(*Order)(nil),                         // 31: kvit.v1.Order
-	(LinkState)(0),                        // 32: kvit.v1.LinkState
-	(*OrderException)(nil),                // 33: kvit.v1.OrderException
-	(*NextStep)(nil),                      // 34: kvit.v1.NextStep
-	(OrderState)(0),                       // 35: kvit.v1.OrderState
-	(*ViberUser)(nil),                     // 36: kvit.v1.ViberUser
-	(*OrderStep)(nil),                     // 37: kvit.v1.OrderStep
-	(StreamFrom)(0),                       // 38: kvit.v1.StreamFrom
-	(*OrderEventBatch)(nil),               // 39: kvit.v1.OrderEventBatch
-	(*StreamHeartbeat)(nil),               // 40: kvit.v1.StreamHeartbeat
-	(*StreamReset)(nil),                   // 41: kvit.v1.StreamReset
-	(*OrderEvent)(nil),                    // 42: kvit.v1.OrderEvent
-	(*Merchant)(nil),                      // 43: kvit.v1.Merchant
+	(*CapturePaymentRequest)(nil),         // 16: kvit.v1.CapturePaymentRequest
+	(*CapturePaymentResponse)(nil),        // 17: kvit.v1.CapturePaymentResponse
+	(*RefundOrderRequest)(nil),            // 18: kvit.v1.RefundOrderRequest
+	(*RefundOrderResponse)(nil),           // 19: kvit.v1.RefundOrderResponse
+	(*GetRefundRequest)(nil),              // 20: kvit.v1.GetRefundRequest
+	(*GetRefundResponse)(nil),             // 21: kvit.v1.GetRefundResponse
+	(*ListRefundsRequest)(nil),            // 22: kvit.v1.ListRefundsRequest
+	(*ListRefundsResponse)(nil),           // 23: kvit.v1.ListRefundsResponse
+	(*StreamOrderEventsRequest)(nil),      // 24: kvit.v1.StreamOrderEventsRequest
+	(*StreamOrderEventsResponse)(nil),     // 25: kvit.v1.StreamOrderEventsResponse
+	(*ListOrderEventsRequest)(nil),        // 26: kvit.v1.ListOrderEventsRequest
+	(*ListOrderEventsResponse)(nil),       // 27: kvit.v1.ListOrderEventsResponse
+	(*ListPspAccountsRequest)(nil),        // 28: kvit.v1.ListPspAccountsRequest
+	(*ListPspAccountsResponse)(nil),       // 29: kvit.v1.ListPspAccountsResponse
+	(*GetMerchantRequest)(nil),            // 30: kvit.v1.GetMerchantRequest
+	(*GetMerchantResponse)(nil),           // 31: kvit.v1.GetMerchantResponse
+	nil,                                   // 32: kvit.v1.CreatePaymentLinkRequest.MetadataEntry
+	(LinkKind)(0),                         // 33: kvit.v1.LinkKind
+	(*Money)(nil),                         // 34: kvit.v1.Money
+	(*LineItem)(nil),                      // 35: kvit.v1.LineItem
+	(*Customer)(nil),                      // 36: kvit.v1.Customer
+	(*timestamppb.Timestamp)(nil),         // 37: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),           // 38: google.protobuf.Duration
+	(CaptureMode)(0),                      // 39: kvit.v1.CaptureMode
+	(*Link)(nil),                          // 40: kvit.v1.Link
+	(*Order)(nil),                         // 41: kvit.v1.Order
+	(LinkState)(0),                        // 42: kvit.v1.LinkState
+	(*OrderException)(nil),                // 43: kvit.v1.OrderException
+	(*NextStep)(nil),                      // 44: kvit.v1.NextStep
+	(*Payment)(nil),                       // 45: kvit.v1.Payment
+	(OrderState)(0),                       // 46: kvit.v1.OrderState
+	(*ViberUser)(nil),                     // 47: kvit.v1.ViberUser
+	(*OrderStep)(nil),                     // 48: kvit.v1.OrderStep
+	(*Refund)(nil),                        // 49: kvit.v1.Refund
+	(RefundState)(0),                      // 50: kvit.v1.RefundState
+	(StreamFrom)(0),                       // 51: kvit.v1.StreamFrom
+	(*OrderEventBatch)(nil),               // 52: kvit.v1.OrderEventBatch
+	(*StreamHeartbeat)(nil),               // 53: kvit.v1.StreamHeartbeat
+	(*StreamReset)(nil),                   // 54: kvit.v1.StreamReset
+	(*OrderEvent)(nil),                    // 55: kvit.v1.OrderEvent
+	(*PspAccount)(nil),                    // 56: kvit.v1.PspAccount
+	(*Merchant)(nil),                      // 57: kvit.v1.Merchant
 }
 var file_kvit_v1_payment_service_proto_depIdxs = []int32{
-	23, // 0: kvit.v1.CreatePaymentLinkRequest.kind:type_name -> kvit.v1.LinkKind
-	24, // 1: kvit.v1.CreatePaymentLinkRequest.amount:type_name -> kvit.v1.Money
-	25, // 2: kvit.v1.CreatePaymentLinkRequest.line_items:type_name -> kvit.v1.LineItem
-	26, // 3: kvit.v1.CreatePaymentLinkRequest.customer:type_name -> kvit.v1.Customer
-	27, // 4: kvit.v1.CreatePaymentLinkRequest.expires_at:type_name -> google.protobuf.Timestamp
-	28, // 5: kvit.v1.CreatePaymentLinkRequest.expires_in:type_name -> google.protobuf.Duration
-	28, // 6: kvit.v1.CreatePaymentLinkRequest.order_expires_in:type_name -> google.protobuf.Duration
-	22, // 7: kvit.v1.CreatePaymentLinkRequest.metadata:type_name -> kvit.v1.CreatePaymentLinkRequest.MetadataEntry
-	29, // 8: kvit.v1.CreatePaymentLinkRequest.capture_mode:type_name -> kvit.v1.CaptureMode
-	30, // 9: kvit.v1.CreatePaymentLinkResponse.link:type_name -> kvit.v1.Link
-	31, // 10: kvit.v1.CreatePaymentLinkResponse.order:type_name -> kvit.v1.Order
-	30, // 11: kvit.v1.GetPaymentLinkResponse.link:type_name -> kvit.v1.Link
-	23, // 12: kvit.v1.ListPaymentLinksRequest.kind:type_name -> kvit.v1.LinkKind
-	32, // 13: kvit.v1.ListPaymentLinksRequest.states:type_name -> kvit.v1.LinkState
-	27, // 14: kvit.v1.ListPaymentLinksRequest.created_after:type_name -> google.protobuf.Timestamp
-	27, // 15: kvit.v1.ListPaymentLinksRequest.created_before:type_name -> google.protobuf.Timestamp
-	30, // 16: kvit.v1.ListPaymentLinksResponse.links:type_name -> kvit.v1.Link
-	30, // 17: kvit.v1.DeactivatePaymentLinkResponse.link:type_name -> kvit.v1.Link
-	31, // 18: kvit.v1.GetOrderStatusResponse.order:type_name -> kvit.v1.Order
-	33, // 19: kvit.v1.GetOrderStatusResponse.exceptions:type_name -> kvit.v1.OrderException
-	34, // 20: kvit.v1.GetOrderStatusResponse.next_step:type_name -> kvit.v1.NextStep
-	35, // 21: kvit.v1.ListOrdersRequest.states:type_name -> kvit.v1.OrderState
-	36, // 22: kvit.v1.ListOrdersRequest.viber_user:type_name -> kvit.v1.ViberUser
-	27, // 23: kvit.v1.ListOrdersRequest.created_after:type_name -> google.protobuf.Timestamp
-	27, // 24: kvit.v1.ListOrdersRequest.created_before:type_name -> google.protobuf.Timestamp
-	31, // 25: kvit.v1.ListOrdersResponse.orders:type_name -> kvit.v1.Order
-	31, // 26: kvit.v1.CancelOrderResponse.order:type_name -> kvit.v1.Order
-	31, // 27: kvit.v1.ExplainOrderResponse.order:type_name -> kvit.v1.Order
-	37, // 28: kvit.v1.ExplainOrderResponse.steps:type_name -> kvit.v1.OrderStep
-	38, // 29: kvit.v1.StreamOrderEventsRequest.from:type_name -> kvit.v1.StreamFrom
-	39, // 30: kvit.v1.StreamOrderEventsResponse.events:type_name -> kvit.v1.OrderEventBatch
-	40, // 31: kvit.v1.StreamOrderEventsResponse.heartbeat:type_name -> kvit.v1.StreamHeartbeat
-	41, // 32: kvit.v1.StreamOrderEventsResponse.reset:type_name -> kvit.v1.StreamReset
-	38, // 33: kvit.v1.ListOrderEventsRequest.from:type_name -> kvit.v1.StreamFrom
-	28, // 34: kvit.v1.ListOrderEventsRequest.wait:type_name -> google.protobuf.Duration
-	42, // 35: kvit.v1.ListOrderEventsResponse.events:type_name -> kvit.v1.OrderEvent
-	41, // 36: kvit.v1.ListOrderEventsResponse.reset:type_name -> kvit.v1.StreamReset
-	43, // 37: kvit.v1.GetMerchantResponse.merchant:type_name -> kvit.v1.Merchant
-	0,  // 38: kvit.v1.PaymentService.CreatePaymentLink:input_type -> kvit.v1.CreatePaymentLinkRequest
-	2,  // 39: kvit.v1.PaymentService.GetPaymentLink:input_type -> kvit.v1.GetPaymentLinkRequest
-	4,  // 40: kvit.v1.PaymentService.ListPaymentLinks:input_type -> kvit.v1.ListPaymentLinksRequest
-	6,  // 41: kvit.v1.PaymentService.DeactivatePaymentLink:input_type -> kvit.v1.DeactivatePaymentLinkRequest
-	8,  // 42: kvit.v1.PaymentService.GetOrderStatus:input_type -> kvit.v1.GetOrderStatusRequest
-	10, // 43: kvit.v1.PaymentService.ListOrders:input_type -> kvit.v1.ListOrdersRequest
-	12, // 44: kvit.v1.PaymentService.CancelOrder:input_type -> kvit.v1.CancelOrderRequest
-	14, // 45: kvit.v1.PaymentService.ExplainOrder:input_type -> kvit.v1.ExplainOrderRequest
-	16, // 46: kvit.v1.PaymentService.StreamOrderEvents:input_type -> kvit.v1.StreamOrderEventsRequest
-	18, // 47: kvit.v1.PaymentService.ListOrderEvents:input_type -> kvit.v1.ListOrderEventsRequest
-	20, // 48: kvit.v1.PaymentService.GetMerchant:input_type -> kvit.v1.GetMerchantRequest
-	1,  // 49: kvit.v1.PaymentService.CreatePaymentLink:output_type -> kvit.v1.CreatePaymentLinkResponse
-	3,  // 50: kvit.v1.PaymentService.GetPaymentLink:output_type -> kvit.v1.GetPaymentLinkResponse
-	5,  // 51: kvit.v1.PaymentService.ListPaymentLinks:output_type -> kvit.v1.ListPaymentLinksResponse
-	7,  // 52: kvit.v1.PaymentService.DeactivatePaymentLink:output_type -> kvit.v1.DeactivatePaymentLinkResponse
-	9,  // 53: kvit.v1.PaymentService.GetOrderStatus:output_type -> kvit.v1.GetOrderStatusResponse
-	11, // 54: kvit.v1.PaymentService.ListOrders:output_type -> kvit.v1.ListOrdersResponse
-	13, // 55: kvit.v1.PaymentService.CancelOrder:output_type -> kvit.v1.CancelOrderResponse
-	15, // 56: kvit.v1.PaymentService.ExplainOrder:output_type -> kvit.v1.ExplainOrderResponse
-	17, // 57: kvit.v1.PaymentService.StreamOrderEvents:output_type -> kvit.v1.StreamOrderEventsResponse
-	19, // 58: kvit.v1.PaymentService.ListOrderEvents:output_type -> kvit.v1.ListOrderEventsResponse
-	21, // 59: kvit.v1.PaymentService.GetMerchant:output_type -> kvit.v1.GetMerchantResponse
-	49, // [49:60] is the sub-list for method output_type
-	38, // [38:49] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	33, // 0: kvit.v1.CreatePaymentLinkRequest.kind:type_name -> kvit.v1.LinkKind
+	34, // 1: kvit.v1.CreatePaymentLinkRequest.amount:type_name -> kvit.v1.Money
+	35, // 2: kvit.v1.CreatePaymentLinkRequest.line_items:type_name -> kvit.v1.LineItem
+	36, // 3: kvit.v1.CreatePaymentLinkRequest.customer:type_name -> kvit.v1.Customer
+	37, // 4: kvit.v1.CreatePaymentLinkRequest.expires_at:type_name -> google.protobuf.Timestamp
+	38, // 5: kvit.v1.CreatePaymentLinkRequest.expires_in:type_name -> google.protobuf.Duration
+	38, // 6: kvit.v1.CreatePaymentLinkRequest.order_expires_in:type_name -> google.protobuf.Duration
+	32, // 7: kvit.v1.CreatePaymentLinkRequest.metadata:type_name -> kvit.v1.CreatePaymentLinkRequest.MetadataEntry
+	39, // 8: kvit.v1.CreatePaymentLinkRequest.capture_mode:type_name -> kvit.v1.CaptureMode
+	40, // 9: kvit.v1.CreatePaymentLinkResponse.link:type_name -> kvit.v1.Link
+	41, // 10: kvit.v1.CreatePaymentLinkResponse.order:type_name -> kvit.v1.Order
+	40, // 11: kvit.v1.GetPaymentLinkResponse.link:type_name -> kvit.v1.Link
+	33, // 12: kvit.v1.ListPaymentLinksRequest.kind:type_name -> kvit.v1.LinkKind
+	42, // 13: kvit.v1.ListPaymentLinksRequest.states:type_name -> kvit.v1.LinkState
+	37, // 14: kvit.v1.ListPaymentLinksRequest.created_after:type_name -> google.protobuf.Timestamp
+	37, // 15: kvit.v1.ListPaymentLinksRequest.created_before:type_name -> google.protobuf.Timestamp
+	40, // 16: kvit.v1.ListPaymentLinksResponse.links:type_name -> kvit.v1.Link
+	40, // 17: kvit.v1.DeactivatePaymentLinkResponse.link:type_name -> kvit.v1.Link
+	41, // 18: kvit.v1.GetOrderStatusResponse.order:type_name -> kvit.v1.Order
+	43, // 19: kvit.v1.GetOrderStatusResponse.exceptions:type_name -> kvit.v1.OrderException
+	44, // 20: kvit.v1.GetOrderStatusResponse.next_step:type_name -> kvit.v1.NextStep
+	45, // 21: kvit.v1.GetOrderStatusResponse.payments:type_name -> kvit.v1.Payment
+	46, // 22: kvit.v1.ListOrdersRequest.states:type_name -> kvit.v1.OrderState
+	47, // 23: kvit.v1.ListOrdersRequest.viber_user:type_name -> kvit.v1.ViberUser
+	37, // 24: kvit.v1.ListOrdersRequest.created_after:type_name -> google.protobuf.Timestamp
+	37, // 25: kvit.v1.ListOrdersRequest.created_before:type_name -> google.protobuf.Timestamp
+	41, // 26: kvit.v1.ListOrdersResponse.orders:type_name -> kvit.v1.Order
+	41, // 27: kvit.v1.CancelOrderResponse.order:type_name -> kvit.v1.Order
+	41, // 28: kvit.v1.ExplainOrderResponse.order:type_name -> kvit.v1.Order
+	48, // 29: kvit.v1.ExplainOrderResponse.steps:type_name -> kvit.v1.OrderStep
+	34, // 30: kvit.v1.CapturePaymentRequest.amount:type_name -> kvit.v1.Money
+	41, // 31: kvit.v1.CapturePaymentResponse.order:type_name -> kvit.v1.Order
+	34, // 32: kvit.v1.RefundOrderRequest.amount:type_name -> kvit.v1.Money
+	49, // 33: kvit.v1.RefundOrderResponse.refund:type_name -> kvit.v1.Refund
+	49, // 34: kvit.v1.GetRefundResponse.refund:type_name -> kvit.v1.Refund
+	50, // 35: kvit.v1.ListRefundsRequest.states:type_name -> kvit.v1.RefundState
+	49, // 36: kvit.v1.ListRefundsResponse.refunds:type_name -> kvit.v1.Refund
+	51, // 37: kvit.v1.StreamOrderEventsRequest.from:type_name -> kvit.v1.StreamFrom
+	52, // 38: kvit.v1.StreamOrderEventsResponse.events:type_name -> kvit.v1.OrderEventBatch
+	53, // 39: kvit.v1.StreamOrderEventsResponse.heartbeat:type_name -> kvit.v1.StreamHeartbeat
+	54, // 40: kvit.v1.StreamOrderEventsResponse.reset:type_name -> kvit.v1.StreamReset
+	51, // 41: kvit.v1.ListOrderEventsRequest.from:type_name -> kvit.v1.StreamFrom
+	38, // 42: kvit.v1.ListOrderEventsRequest.wait:type_name -> google.protobuf.Duration
+	55, // 43: kvit.v1.ListOrderEventsResponse.events:type_name -> kvit.v1.OrderEvent
+	54, // 44: kvit.v1.ListOrderEventsResponse.reset:type_name -> kvit.v1.StreamReset
+	56, // 45: kvit.v1.ListPspAccountsResponse.accounts:type_name -> kvit.v1.PspAccount
+	57, // 46: kvit.v1.GetMerchantResponse.merchant:type_name -> kvit.v1.Merchant
+	0,  // 47: kvit.v1.PaymentService.CreatePaymentLink:input_type -> kvit.v1.CreatePaymentLinkRequest
+	2,  // 48: kvit.v1.PaymentService.GetPaymentLink:input_type -> kvit.v1.GetPaymentLinkRequest
+	4,  // 49: kvit.v1.PaymentService.ListPaymentLinks:input_type -> kvit.v1.ListPaymentLinksRequest
+	6,  // 50: kvit.v1.PaymentService.DeactivatePaymentLink:input_type -> kvit.v1.DeactivatePaymentLinkRequest
+	8,  // 51: kvit.v1.PaymentService.GetOrderStatus:input_type -> kvit.v1.GetOrderStatusRequest
+	10, // 52: kvit.v1.PaymentService.ListOrders:input_type -> kvit.v1.ListOrdersRequest
+	12, // 53: kvit.v1.PaymentService.CancelOrder:input_type -> kvit.v1.CancelOrderRequest
+	14, // 54: kvit.v1.PaymentService.ExplainOrder:input_type -> kvit.v1.ExplainOrderRequest
+	16, // 55: kvit.v1.PaymentService.CapturePayment:input_type -> kvit.v1.CapturePaymentRequest
+	18, // 56: kvit.v1.PaymentService.RefundOrder:input_type -> kvit.v1.RefundOrderRequest
+	20, // 57: kvit.v1.PaymentService.GetRefund:input_type -> kvit.v1.GetRefundRequest
+	22, // 58: kvit.v1.PaymentService.ListRefunds:input_type -> kvit.v1.ListRefundsRequest
+	24, // 59: kvit.v1.PaymentService.StreamOrderEvents:input_type -> kvit.v1.StreamOrderEventsRequest
+	26, // 60: kvit.v1.PaymentService.ListOrderEvents:input_type -> kvit.v1.ListOrderEventsRequest
+	28, // 61: kvit.v1.PaymentService.ListPspAccounts:input_type -> kvit.v1.ListPspAccountsRequest
+	30, // 62: kvit.v1.PaymentService.GetMerchant:input_type -> kvit.v1.GetMerchantRequest
+	1,  // 63: kvit.v1.PaymentService.CreatePaymentLink:output_type -> kvit.v1.CreatePaymentLinkResponse
+	3,  // 64: kvit.v1.PaymentService.GetPaymentLink:output_type -> kvit.v1.GetPaymentLinkResponse
+	5,  // 65: kvit.v1.PaymentService.ListPaymentLinks:output_type -> kvit.v1.ListPaymentLinksResponse
+	7,  // 66: kvit.v1.PaymentService.DeactivatePaymentLink:output_type -> kvit.v1.DeactivatePaymentLinkResponse
+	9,  // 67: kvit.v1.PaymentService.GetOrderStatus:output_type -> kvit.v1.GetOrderStatusResponse
+	11, // 68: kvit.v1.PaymentService.ListOrders:output_type -> kvit.v1.ListOrdersResponse
+	13, // 69: kvit.v1.PaymentService.CancelOrder:output_type -> kvit.v1.CancelOrderResponse
+	15, // 70: kvit.v1.PaymentService.ExplainOrder:output_type -> kvit.v1.ExplainOrderResponse
+	17, // 71: kvit.v1.PaymentService.CapturePayment:output_type -> kvit.v1.CapturePaymentResponse
+	19, // 72: kvit.v1.PaymentService.RefundOrder:output_type -> kvit.v1.RefundOrderResponse
+	21, // 73: kvit.v1.PaymentService.GetRefund:output_type -> kvit.v1.GetRefundResponse
+	23, // 74: kvit.v1.PaymentService.ListRefunds:output_type -> kvit.v1.ListRefundsResponse
+	25, // 75: kvit.v1.PaymentService.StreamOrderEvents:output_type -> kvit.v1.StreamOrderEventsResponse
+	27, // 76: kvit.v1.PaymentService.ListOrderEvents:output_type -> kvit.v1.ListOrderEventsResponse
+	29, // 77: kvit.v1.PaymentService.ListPspAccounts:output_type -> kvit.v1.ListPspAccountsResponse
+	31, // 78: kvit.v1.PaymentService.GetMerchant:output_type -> kvit.v1.GetMerchantResponse
+	63, // [63:79] is the sub-list for method output_type
+	47, // [47:63] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_kvit_v1_payment_service_proto_init() }
@@ -1892,16 +2546,17 @@ func file_kvit_v1_payment_service_proto_init() {
 	file_kvit_v1_merchant_proto_init()
 	file_kvit_v1_money_proto_init()
 	file_kvit_v1_order_proto_init()
-	file_kvit_v1_payment_service_proto_msgTypes[16].OneofWrappers = []any{
+	file_kvit_v1_payment_proto_init()
+	file_kvit_v1_payment_service_proto_msgTypes[24].OneofWrappers = []any{
 		(*StreamOrderEventsRequest_Cursor)(nil),
 		(*StreamOrderEventsRequest_From)(nil),
 	}
-	file_kvit_v1_payment_service_proto_msgTypes[17].OneofWrappers = []any{
+	file_kvit_v1_payment_service_proto_msgTypes[25].OneofWrappers = []any{
 		(*StreamOrderEventsResponse_Events)(nil),
 		(*StreamOrderEventsResponse_Heartbeat)(nil),
 		(*StreamOrderEventsResponse_Reset_)(nil),
 	}
-	file_kvit_v1_payment_service_proto_msgTypes[18].OneofWrappers = []any{
+	file_kvit_v1_payment_service_proto_msgTypes[26].OneofWrappers = []any{
 		(*ListOrderEventsRequest_Cursor)(nil),
 		(*ListOrderEventsRequest_From)(nil),
 	}
@@ -1911,7 +2566,7 @@ func file_kvit_v1_payment_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_kvit_v1_payment_service_proto_rawDesc), len(file_kvit_v1_payment_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -58,12 +58,27 @@ const (
 	// PaymentServiceExplainOrderProcedure is the fully-qualified name of the PaymentService's
 	// ExplainOrder RPC.
 	PaymentServiceExplainOrderProcedure = "/kvit.v1.PaymentService/ExplainOrder"
+	// PaymentServiceCapturePaymentProcedure is the fully-qualified name of the PaymentService's
+	// CapturePayment RPC.
+	PaymentServiceCapturePaymentProcedure = "/kvit.v1.PaymentService/CapturePayment"
+	// PaymentServiceRefundOrderProcedure is the fully-qualified name of the PaymentService's
+	// RefundOrder RPC.
+	PaymentServiceRefundOrderProcedure = "/kvit.v1.PaymentService/RefundOrder"
+	// PaymentServiceGetRefundProcedure is the fully-qualified name of the PaymentService's GetRefund
+	// RPC.
+	PaymentServiceGetRefundProcedure = "/kvit.v1.PaymentService/GetRefund"
+	// PaymentServiceListRefundsProcedure is the fully-qualified name of the PaymentService's
+	// ListRefunds RPC.
+	PaymentServiceListRefundsProcedure = "/kvit.v1.PaymentService/ListRefunds"
 	// PaymentServiceStreamOrderEventsProcedure is the fully-qualified name of the PaymentService's
 	// StreamOrderEvents RPC.
 	PaymentServiceStreamOrderEventsProcedure = "/kvit.v1.PaymentService/StreamOrderEvents"
 	// PaymentServiceListOrderEventsProcedure is the fully-qualified name of the PaymentService's
 	// ListOrderEvents RPC.
 	PaymentServiceListOrderEventsProcedure = "/kvit.v1.PaymentService/ListOrderEvents"
+	// PaymentServiceListPspAccountsProcedure is the fully-qualified name of the PaymentService's
+	// ListPspAccounts RPC.
+	PaymentServiceListPspAccountsProcedure = "/kvit.v1.PaymentService/ListPspAccounts"
 	// PaymentServiceGetMerchantProcedure is the fully-qualified name of the PaymentService's
 	// GetMerchant RPC.
 	PaymentServiceGetMerchantProcedure = "/kvit.v1.PaymentService/GetMerchant"
@@ -103,6 +118,25 @@ type PaymentServiceClient interface {
 	// Tells an order's whole history in plain words, with the evidence of each step. Needs orders:read.
 	// Errors: not_found ORDER_NOT_FOUND.
 	ExplainOrder(context.Context, *v1.ExplainOrderRequest) (*v1.ExplainOrderResponse, error)
+	// Takes money that is held (capture mode MANUAL): all of it, or a part, and what is not taken is released (R3, O10). An outcome that
+	// is not known is no error: the order stays AUTHORIZED, and its events tell what the PSP says later. Needs orders:write.
+	//
+	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when nothing
+	// is held, CAPTURE_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings; unavailable
+	// PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+	CapturePayment(context.Context, *v1.CapturePaymentRequest) (*v1.CapturePaymentResponse, error)
+	// Gives money back, all that is left of a payment or a part (R1). Two refunds at once cannot give back more than came. An outcome that
+	// is not known is no error: the refund is UNKNOWN, stays set aside and is asked about; it is never sent again blindly (R2). Needs
+	// refunds:write.
+	//
+	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when no payment
+	// has brought money, REFUND_EXCEEDS_PAYMENT, REFUND_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings;
+	// unavailable PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+	RefundOrder(context.Context, *v1.RefundOrderRequest) (*v1.RefundOrderResponse, error)
+	// Reads one refund. Needs refunds:write or orders:read. Errors: not_found REFUND_NOT_FOUND.
+	GetRefund(context.Context, *v1.GetRefundRequest) (*v1.GetRefundResponse, error)
+	// Lists refunds, newest first. Needs refunds:write or orders:read. Errors: invalid_argument PAGE_TOKEN_INVALID.
+	ListRefunds(context.Context, *v1.ListRefundsRequest) (*v1.ListRefundsResponse, error)
 	// Sends what happens to the merchant's orders and links, as it happens, from a cursor on, without a gap (S1). The first message
 	// comes at once: events when some are waiting, else a heartbeat. The server ends a stream after about 10 minutes with a
 	// heartbeat that says why (S3). Needs events:read.
@@ -115,6 +149,9 @@ type PaymentServiceClient interface {
 	//
 	// Errors: invalid_argument CURSOR_INVALID.
 	ListOrderEvents(context.Context, *v1.ListOrderEventsRequest) (*v1.ListOrderEventsResponse, error)
+	// Lists the merchant's PSP accounts with what each can do, in the order of the settings. Needs links:write, orders:read or
+	// refunds:write. Errors: not_found MERCHANT_NOT_FOUND.
+	ListPspAccounts(context.Context, *v1.ListPspAccountsRequest) (*v1.ListPspAccountsResponse, error)
 	// Says whom the key belongs to. Any merchant key may ask. Errors: not_found MERCHANT_NOT_FOUND.
 	GetMerchant(context.Context, *v1.GetMerchantRequest) (*v1.GetMerchantResponse, error)
 }
@@ -183,6 +220,32 @@ func NewPaymentServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		capturePayment: connect.NewClient[v1.CapturePaymentRequest, v1.CapturePaymentResponse](
+			httpClient,
+			baseURL+PaymentServiceCapturePaymentProcedure,
+			connect.WithSchema(paymentServiceMethods.ByName("CapturePayment")),
+			connect.WithClientOptions(opts...),
+		),
+		refundOrder: connect.NewClient[v1.RefundOrderRequest, v1.RefundOrderResponse](
+			httpClient,
+			baseURL+PaymentServiceRefundOrderProcedure,
+			connect.WithSchema(paymentServiceMethods.ByName("RefundOrder")),
+			connect.WithClientOptions(opts...),
+		),
+		getRefund: connect.NewClient[v1.GetRefundRequest, v1.GetRefundResponse](
+			httpClient,
+			baseURL+PaymentServiceGetRefundProcedure,
+			connect.WithSchema(paymentServiceMethods.ByName("GetRefund")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		listRefunds: connect.NewClient[v1.ListRefundsRequest, v1.ListRefundsResponse](
+			httpClient,
+			baseURL+PaymentServiceListRefundsProcedure,
+			connect.WithSchema(paymentServiceMethods.ByName("ListRefunds")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		streamOrderEvents: connect.NewClient[v1.StreamOrderEventsRequest, v1.StreamOrderEventsResponse](
 			httpClient,
 			baseURL+PaymentServiceStreamOrderEventsProcedure,
@@ -193,6 +256,13 @@ func NewPaymentServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			httpClient,
 			baseURL+PaymentServiceListOrderEventsProcedure,
 			connect.WithSchema(paymentServiceMethods.ByName("ListOrderEvents")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		listPspAccounts: connect.NewClient[v1.ListPspAccountsRequest, v1.ListPspAccountsResponse](
+			httpClient,
+			baseURL+PaymentServiceListPspAccountsProcedure,
+			connect.WithSchema(paymentServiceMethods.ByName("ListPspAccounts")),
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
@@ -216,8 +286,13 @@ type paymentServiceClient struct {
 	listOrders            *connect.Client[v1.ListOrdersRequest, v1.ListOrdersResponse]
 	cancelOrder           *connect.Client[v1.CancelOrderRequest, v1.CancelOrderResponse]
 	explainOrder          *connect.Client[v1.ExplainOrderRequest, v1.ExplainOrderResponse]
+	capturePayment        *connect.Client[v1.CapturePaymentRequest, v1.CapturePaymentResponse]
+	refundOrder           *connect.Client[v1.RefundOrderRequest, v1.RefundOrderResponse]
+	getRefund             *connect.Client[v1.GetRefundRequest, v1.GetRefundResponse]
+	listRefunds           *connect.Client[v1.ListRefundsRequest, v1.ListRefundsResponse]
 	streamOrderEvents     *connect.Client[v1.StreamOrderEventsRequest, v1.StreamOrderEventsResponse]
 	listOrderEvents       *connect.Client[v1.ListOrderEventsRequest, v1.ListOrderEventsResponse]
+	listPspAccounts       *connect.Client[v1.ListPspAccountsRequest, v1.ListPspAccountsResponse]
 	getMerchant           *connect.Client[v1.GetMerchantRequest, v1.GetMerchantResponse]
 }
 
@@ -293,6 +368,42 @@ func (c *paymentServiceClient) ExplainOrder(ctx context.Context, req *v1.Explain
 	return nil, err
 }
 
+// CapturePayment calls kvit.v1.PaymentService.CapturePayment.
+func (c *paymentServiceClient) CapturePayment(ctx context.Context, req *v1.CapturePaymentRequest) (*v1.CapturePaymentResponse, error) {
+	response, err := c.capturePayment.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RefundOrder calls kvit.v1.PaymentService.RefundOrder.
+func (c *paymentServiceClient) RefundOrder(ctx context.Context, req *v1.RefundOrderRequest) (*v1.RefundOrderResponse, error) {
+	response, err := c.refundOrder.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetRefund calls kvit.v1.PaymentService.GetRefund.
+func (c *paymentServiceClient) GetRefund(ctx context.Context, req *v1.GetRefundRequest) (*v1.GetRefundResponse, error) {
+	response, err := c.getRefund.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListRefunds calls kvit.v1.PaymentService.ListRefunds.
+func (c *paymentServiceClient) ListRefunds(ctx context.Context, req *v1.ListRefundsRequest) (*v1.ListRefundsResponse, error) {
+	response, err := c.listRefunds.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // StreamOrderEvents calls kvit.v1.PaymentService.StreamOrderEvents.
 func (c *paymentServiceClient) StreamOrderEvents(ctx context.Context, req *v1.StreamOrderEventsRequest) (*connect.ServerStreamForClient[v1.StreamOrderEventsResponse], error) {
 	return c.streamOrderEvents.CallServerStream(ctx, connect.NewRequest(req))
@@ -301,6 +412,15 @@ func (c *paymentServiceClient) StreamOrderEvents(ctx context.Context, req *v1.St
 // ListOrderEvents calls kvit.v1.PaymentService.ListOrderEvents.
 func (c *paymentServiceClient) ListOrderEvents(ctx context.Context, req *v1.ListOrderEventsRequest) (*v1.ListOrderEventsResponse, error) {
 	response, err := c.listOrderEvents.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListPspAccounts calls kvit.v1.PaymentService.ListPspAccounts.
+func (c *paymentServiceClient) ListPspAccounts(ctx context.Context, req *v1.ListPspAccountsRequest) (*v1.ListPspAccountsResponse, error) {
+	response, err := c.listPspAccounts.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -350,6 +470,25 @@ type PaymentServiceHandler interface {
 	// Tells an order's whole history in plain words, with the evidence of each step. Needs orders:read.
 	// Errors: not_found ORDER_NOT_FOUND.
 	ExplainOrder(context.Context, *v1.ExplainOrderRequest) (*v1.ExplainOrderResponse, error)
+	// Takes money that is held (capture mode MANUAL): all of it, or a part, and what is not taken is released (R3, O10). An outcome that
+	// is not known is no error: the order stays AUTHORIZED, and its events tell what the PSP says later. Needs orders:write.
+	//
+	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when nothing
+	// is held, CAPTURE_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings; unavailable
+	// PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+	CapturePayment(context.Context, *v1.CapturePaymentRequest) (*v1.CapturePaymentResponse, error)
+	// Gives money back, all that is left of a payment or a part (R1). Two refunds at once cannot give back more than came. An outcome that
+	// is not known is no error: the refund is UNKNOWN, stays set aside and is asked about; it is never sent again blindly (R2). Needs
+	// refunds:write.
+	//
+	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when no payment
+	// has brought money, REFUND_EXCEEDS_PAYMENT, REFUND_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings;
+	// unavailable PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+	RefundOrder(context.Context, *v1.RefundOrderRequest) (*v1.RefundOrderResponse, error)
+	// Reads one refund. Needs refunds:write or orders:read. Errors: not_found REFUND_NOT_FOUND.
+	GetRefund(context.Context, *v1.GetRefundRequest) (*v1.GetRefundResponse, error)
+	// Lists refunds, newest first. Needs refunds:write or orders:read. Errors: invalid_argument PAGE_TOKEN_INVALID.
+	ListRefunds(context.Context, *v1.ListRefundsRequest) (*v1.ListRefundsResponse, error)
 	// Sends what happens to the merchant's orders and links, as it happens, from a cursor on, without a gap (S1). The first message
 	// comes at once: events when some are waiting, else a heartbeat. The server ends a stream after about 10 minutes with a
 	// heartbeat that says why (S3). Needs events:read.
@@ -362,6 +501,9 @@ type PaymentServiceHandler interface {
 	//
 	// Errors: invalid_argument CURSOR_INVALID.
 	ListOrderEvents(context.Context, *v1.ListOrderEventsRequest) (*v1.ListOrderEventsResponse, error)
+	// Lists the merchant's PSP accounts with what each can do, in the order of the settings. Needs links:write, orders:read or
+	// refunds:write. Errors: not_found MERCHANT_NOT_FOUND.
+	ListPspAccounts(context.Context, *v1.ListPspAccountsRequest) (*v1.ListPspAccountsResponse, error)
 	// Says whom the key belongs to. Any merchant key may ask. Errors: not_found MERCHANT_NOT_FOUND.
 	GetMerchant(context.Context, *v1.GetMerchantRequest) (*v1.GetMerchantResponse, error)
 }
@@ -426,6 +568,32 @@ func NewPaymentServiceHandler(svc PaymentServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	paymentServiceCapturePaymentHandler := connect.NewUnaryHandlerSimple(
+		PaymentServiceCapturePaymentProcedure,
+		svc.CapturePayment,
+		connect.WithSchema(paymentServiceMethods.ByName("CapturePayment")),
+		connect.WithHandlerOptions(opts...),
+	)
+	paymentServiceRefundOrderHandler := connect.NewUnaryHandlerSimple(
+		PaymentServiceRefundOrderProcedure,
+		svc.RefundOrder,
+		connect.WithSchema(paymentServiceMethods.ByName("RefundOrder")),
+		connect.WithHandlerOptions(opts...),
+	)
+	paymentServiceGetRefundHandler := connect.NewUnaryHandlerSimple(
+		PaymentServiceGetRefundProcedure,
+		svc.GetRefund,
+		connect.WithSchema(paymentServiceMethods.ByName("GetRefund")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	paymentServiceListRefundsHandler := connect.NewUnaryHandlerSimple(
+		PaymentServiceListRefundsProcedure,
+		svc.ListRefunds,
+		connect.WithSchema(paymentServiceMethods.ByName("ListRefunds")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	paymentServiceStreamOrderEventsHandler := connect.NewServerStreamHandlerSimple(
 		PaymentServiceStreamOrderEventsProcedure,
 		svc.StreamOrderEvents,
@@ -436,6 +604,13 @@ func NewPaymentServiceHandler(svc PaymentServiceHandler, opts ...connect.Handler
 		PaymentServiceListOrderEventsProcedure,
 		svc.ListOrderEvents,
 		connect.WithSchema(paymentServiceMethods.ByName("ListOrderEvents")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	paymentServiceListPspAccountsHandler := connect.NewUnaryHandlerSimple(
+		PaymentServiceListPspAccountsProcedure,
+		svc.ListPspAccounts,
+		connect.WithSchema(paymentServiceMethods.ByName("ListPspAccounts")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
@@ -464,10 +639,20 @@ func NewPaymentServiceHandler(svc PaymentServiceHandler, opts ...connect.Handler
 			paymentServiceCancelOrderHandler.ServeHTTP(w, r)
 		case PaymentServiceExplainOrderProcedure:
 			paymentServiceExplainOrderHandler.ServeHTTP(w, r)
+		case PaymentServiceCapturePaymentProcedure:
+			paymentServiceCapturePaymentHandler.ServeHTTP(w, r)
+		case PaymentServiceRefundOrderProcedure:
+			paymentServiceRefundOrderHandler.ServeHTTP(w, r)
+		case PaymentServiceGetRefundProcedure:
+			paymentServiceGetRefundHandler.ServeHTTP(w, r)
+		case PaymentServiceListRefundsProcedure:
+			paymentServiceListRefundsHandler.ServeHTTP(w, r)
 		case PaymentServiceStreamOrderEventsProcedure:
 			paymentServiceStreamOrderEventsHandler.ServeHTTP(w, r)
 		case PaymentServiceListOrderEventsProcedure:
 			paymentServiceListOrderEventsHandler.ServeHTTP(w, r)
+		case PaymentServiceListPspAccountsProcedure:
+			paymentServiceListPspAccountsHandler.ServeHTTP(w, r)
 		case PaymentServiceGetMerchantProcedure:
 			paymentServiceGetMerchantHandler.ServeHTTP(w, r)
 		default:
@@ -511,12 +696,32 @@ func (UnimplementedPaymentServiceHandler) ExplainOrder(context.Context, *v1.Expl
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kvit.v1.PaymentService.ExplainOrder is not implemented"))
 }
 
+func (UnimplementedPaymentServiceHandler) CapturePayment(context.Context, *v1.CapturePaymentRequest) (*v1.CapturePaymentResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kvit.v1.PaymentService.CapturePayment is not implemented"))
+}
+
+func (UnimplementedPaymentServiceHandler) RefundOrder(context.Context, *v1.RefundOrderRequest) (*v1.RefundOrderResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kvit.v1.PaymentService.RefundOrder is not implemented"))
+}
+
+func (UnimplementedPaymentServiceHandler) GetRefund(context.Context, *v1.GetRefundRequest) (*v1.GetRefundResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kvit.v1.PaymentService.GetRefund is not implemented"))
+}
+
+func (UnimplementedPaymentServiceHandler) ListRefunds(context.Context, *v1.ListRefundsRequest) (*v1.ListRefundsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kvit.v1.PaymentService.ListRefunds is not implemented"))
+}
+
 func (UnimplementedPaymentServiceHandler) StreamOrderEvents(context.Context, *v1.StreamOrderEventsRequest, *connect.ServerStream[v1.StreamOrderEventsResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("kvit.v1.PaymentService.StreamOrderEvents is not implemented"))
 }
 
 func (UnimplementedPaymentServiceHandler) ListOrderEvents(context.Context, *v1.ListOrderEventsRequest) (*v1.ListOrderEventsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kvit.v1.PaymentService.ListOrderEvents is not implemented"))
+}
+
+func (UnimplementedPaymentServiceHandler) ListPspAccounts(context.Context, *v1.ListPspAccountsRequest) (*v1.ListPspAccountsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kvit.v1.PaymentService.ListPspAccounts is not implemented"))
 }
 
 func (UnimplementedPaymentServiceHandler) GetMerchant(context.Context, *v1.GetMerchantRequest) (*v1.GetMerchantResponse, error) {

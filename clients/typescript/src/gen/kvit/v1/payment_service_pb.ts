@@ -18,13 +18,15 @@ import type { Money } from "./money_pb.js";
 import { file_kvit_v1_money } from "./money_pb.js";
 import type { Customer, NextStep, Order, OrderException, OrderState, OrderStep, ViberUser } from "./order_pb.js";
 import { file_kvit_v1_order } from "./order_pb.js";
+import type { Payment, PspAccount, Refund, RefundState } from "./payment_pb.js";
+import { file_kvit_v1_payment } from "./payment_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file kvit/v1/payment_service.proto.
  */
 export const file_kvit_v1_payment_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1rdml0L3YxL3BheW1lbnRfc2VydmljZS5wcm90bxIHa3ZpdC52MSLcBAoYQ3JlYXRlUGF5bWVudExpbmtSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIfCgRraW5kGAIgASgOMhEua3ZpdC52MS5MaW5rS2luZBIQCghvcmRlcl9pZBgDIAEoCRIeCgZhbW91bnQYBCABKAsyDi5rdml0LnYxLk1vbmV5EhMKC2Rlc2NyaXB0aW9uGAUgASgJEiUKCmxpbmVfaXRlbXMYBiADKAsyES5rdml0LnYxLkxpbmVJdGVtEiMKCGN1c3RvbWVyGAcgASgLMhEua3ZpdC52MS5DdXN0b21lchIuCgpleHBpcmVzX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgpleHBpcmVzX2luGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEG9yZGVyX2V4cGlyZXNfaW4YCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLc3VjY2Vzc191cmwYCyABKAkSEwoLZmFpbHVyZV91cmwYDCABKAkSQQoIbWV0YWRhdGEYDSADKAsyLy5rdml0LnYxLkNyZWF0ZVBheW1lbnRMaW5rUmVxdWVzdC5NZXRhZGF0YUVudHJ5EioKDGNhcHR1cmVfbW9kZRgOIAEoDjIULmt2aXQudjEuQ2FwdHVyZU1vZGUSFQoNdmFsaWRhdGVfb25seRgPIAEoCBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiVwoZQ3JlYXRlUGF5bWVudExpbmtSZXNwb25zZRIbCgRsaW5rGAEgASgLMg0ua3ZpdC52MS5MaW5rEh0KBW9yZGVyGAIgASgLMg4ua3ZpdC52MS5PcmRlciIoChVHZXRQYXltZW50TGlua1JlcXVlc3QSDwoHbGlua19pZBgBIAEoCSI1ChZHZXRQYXltZW50TGlua1Jlc3BvbnNlEhsKBGxpbmsYASABKAsyDS5rdml0LnYxLkxpbmsi/gEKF0xpc3RQYXltZW50TGlua3NSZXF1ZXN0Eh8KBGtpbmQYASABKA4yES5rdml0LnYxLkxpbmtLaW5kEiIKBnN0YXRlcxgCIAMoDjISLmt2aXQudjEuTGlua1N0YXRlEjEKDWNyZWF0ZWRfYWZ0ZXIYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghvcmRlcl9pZBgFIAEoCRIRCglwYWdlX3NpemUYBiABKAUSEgoKcGFnZV90b2tlbhgHIAEoCSJRChhMaXN0UGF5bWVudExpbmtzUmVzcG9uc2USHAoFbGlua3MYASADKAsyDS5rdml0LnYxLkxpbmsSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlgKHERlYWN0aXZhdGVQYXltZW50TGlua1JlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEg8KB2xpbmtfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJIjwKHURlYWN0aXZhdGVQYXltZW50TGlua1Jlc3BvbnNlEhsKBGxpbmsYASABKAsyDS5rdml0LnYxLkxpbmsiKQoVR2V0T3JkZXJTdGF0dXNSZXF1ZXN0EhAKCG9yZGVyX2lkGAEgASgJIooBChZHZXRPcmRlclN0YXR1c1Jlc3BvbnNlEh0KBW9yZGVyGAEgASgLMg4ua3ZpdC52MS5PcmRlchIrCgpleGNlcHRpb25zGAIgAygLMhcua3ZpdC52MS5PcmRlckV4Y2VwdGlvbhIkCgluZXh0X3N0ZXAYAyABKAsyES5rdml0LnYxLk5leHRTdGVwIpQCChFMaXN0T3JkZXJzUmVxdWVzdBIjCgZzdGF0ZXMYASADKA4yEy5rdml0LnYxLk9yZGVyU3RhdGUSEwoLY3VzdG9tZXJfaWQYAiABKAkSJgoKdmliZXJfdXNlchgDIAEoCzISLmt2aXQudjEuVmliZXJVc2VyEjEKDWNyZWF0ZWRfYWZ0ZXIYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdsaW5rX2lkGAYgASgJEhEKCXBhZ2Vfc2l6ZRgHIAEoBRISCgpwYWdlX3Rva2VuGAggASgJIk0KEkxpc3RPcmRlcnNSZXNwb25zZRIeCgZvcmRlcnMYASADKAsyDi5rdml0LnYxLk9yZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJmChJDYW5jZWxPcmRlclJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEhAKCG9yZGVyX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAQgASgIIjQKE0NhbmNlbE9yZGVyUmVzcG9uc2USHQoFb3JkZXIYASABKAsyDi5rdml0LnYxLk9yZGVyIicKE0V4cGxhaW5PcmRlclJlcXVlc3QSEAoIb3JkZXJfaWQYASABKAkiaQoURXhwbGFpbk9yZGVyUmVzcG9uc2USHQoFb3JkZXIYASABKAsyDi5rdml0LnYxLk9yZGVyEiEKBXN0ZXBzGAIgAygLMhIua3ZpdC52MS5PcmRlclN0ZXASDwoHc3VtbWFyeRgDIAEoCSJ8ChhTdHJlYW1PcmRlckV2ZW50c1JlcXVlc3QSEAoGY3Vyc29yGAEgASgJSAASIwoEZnJvbRgCIAEoDjITLmt2aXQudjEuU3RyZWFtRnJvbUgAEhEKCW9yZGVyX2lkcxgDIAMoCRINCgV0eXBlcxgEIAMoCUIHCgVzdGFydCKoAQoZU3RyZWFtT3JkZXJFdmVudHNSZXNwb25zZRIqCgZldmVudHMYASABKAsyGC5rdml0LnYxLk9yZGVyRXZlbnRCYXRjaEgAEi0KCWhlYXJ0YmVhdBgCIAEoCzIYLmt2aXQudjEuU3RyZWFtSGVhcnRiZWF0SAASJQoFcmVzZXQYAyABKAsyFC5rdml0LnYxLlN0cmVhbVJlc2V0SABCCQoHY29udGVudCK2AQoWTGlzdE9yZGVyRXZlbnRzUmVxdWVzdBIQCgZjdXJzb3IYASABKAlIABIjCgRmcm9tGAIgASgOMhMua3ZpdC52MS5TdHJlYW1Gcm9tSAASEQoJb3JkZXJfaWRzGAMgAygJEg0KBXR5cGVzGAQgAygJEhEKCXBhZ2Vfc2l6ZRgFIAEoBRInCgR3YWl0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgcKBXN0YXJ0IowBChdMaXN0T3JkZXJFdmVudHNSZXNwb25zZRIjCgZldmVudHMYASADKAsyEy5rdml0LnYxLk9yZGVyRXZlbnQSEwoLbmV4dF9jdXJzb3IYAiABKAkSEgoKc2Nhbm5lZF90bxgDIAEoBBIjCgVyZXNldBgEIAEoCzIULmt2aXQudjEuU3RyZWFtUmVzZXQiFAoSR2V0TWVyY2hhbnRSZXF1ZXN0IjoKE0dldE1lcmNoYW50UmVzcG9uc2USIwoIbWVyY2hhbnQYASABKAsyES5rdml0LnYxLk1lcmNoYW50MtIHCg5QYXltZW50U2VydmljZRJaChFDcmVhdGVQYXltZW50TGluaxIhLmt2aXQudjEuQ3JlYXRlUGF5bWVudExpbmtSZXF1ZXN0GiIua3ZpdC52MS5DcmVhdGVQYXltZW50TGlua1Jlc3BvbnNlElYKDkdldFBheW1lbnRMaW5rEh4ua3ZpdC52MS5HZXRQYXltZW50TGlua1JlcXVlc3QaHy5rdml0LnYxLkdldFBheW1lbnRMaW5rUmVzcG9uc2UiA5ACARJcChBMaXN0UGF5bWVudExpbmtzEiAua3ZpdC52MS5MaXN0UGF5bWVudExpbmtzUmVxdWVzdBohLmt2aXQudjEuTGlzdFBheW1lbnRMaW5rc1Jlc3BvbnNlIgOQAgESZgoVRGVhY3RpdmF0ZVBheW1lbnRMaW5rEiUua3ZpdC52MS5EZWFjdGl2YXRlUGF5bWVudExpbmtSZXF1ZXN0GiYua3ZpdC52MS5EZWFjdGl2YXRlUGF5bWVudExpbmtSZXNwb25zZRJWCg5HZXRPcmRlclN0YXR1cxIeLmt2aXQudjEuR2V0T3JkZXJTdGF0dXNSZXF1ZXN0Gh8ua3ZpdC52MS5HZXRPcmRlclN0YXR1c1Jlc3BvbnNlIgOQAgESSgoKTGlzdE9yZGVycxIaLmt2aXQudjEuTGlzdE9yZGVyc1JlcXVlc3QaGy5rdml0LnYxLkxpc3RPcmRlcnNSZXNwb25zZSIDkAIBEkgKC0NhbmNlbE9yZGVyEhsua3ZpdC52MS5DYW5jZWxPcmRlclJlcXVlc3QaHC5rdml0LnYxLkNhbmNlbE9yZGVyUmVzcG9uc2USUAoMRXhwbGFpbk9yZGVyEhwua3ZpdC52MS5FeHBsYWluT3JkZXJSZXF1ZXN0Gh0ua3ZpdC52MS5FeHBsYWluT3JkZXJSZXNwb25zZSIDkAIBElwKEVN0cmVhbU9yZGVyRXZlbnRzEiEua3ZpdC52MS5TdHJlYW1PcmRlckV2ZW50c1JlcXVlc3QaIi5rdml0LnYxLlN0cmVhbU9yZGVyRXZlbnRzUmVzcG9uc2UwARJZCg9MaXN0T3JkZXJFdmVudHMSHy5rdml0LnYxLkxpc3RPcmRlckV2ZW50c1JlcXVlc3QaIC5rdml0LnYxLkxpc3RPcmRlckV2ZW50c1Jlc3BvbnNlIgOQAgESTQoLR2V0TWVyY2hhbnQSGy5rdml0LnYxLkdldE1lcmNoYW50UmVxdWVzdBocLmt2aXQudjEuR2V0TWVyY2hhbnRSZXNwb25zZSIDkAIBQixaKmdpdGh1Yi5jb20va3ZpdHBheS9rdml0L2dlbi9rdml0L3YxO2t2aXR2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_kvit_v1_event, file_kvit_v1_link, file_kvit_v1_merchant, file_kvit_v1_money, file_kvit_v1_order]);
+  fileDesc("Ch1rdml0L3YxL3BheW1lbnRfc2VydmljZS5wcm90bxIHa3ZpdC52MSLcBAoYQ3JlYXRlUGF5bWVudExpbmtSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIfCgRraW5kGAIgASgOMhEua3ZpdC52MS5MaW5rS2luZBIQCghvcmRlcl9pZBgDIAEoCRIeCgZhbW91bnQYBCABKAsyDi5rdml0LnYxLk1vbmV5EhMKC2Rlc2NyaXB0aW9uGAUgASgJEiUKCmxpbmVfaXRlbXMYBiADKAsyES5rdml0LnYxLkxpbmVJdGVtEiMKCGN1c3RvbWVyGAcgASgLMhEua3ZpdC52MS5DdXN0b21lchIuCgpleHBpcmVzX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgpleHBpcmVzX2luGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEG9yZGVyX2V4cGlyZXNfaW4YCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLc3VjY2Vzc191cmwYCyABKAkSEwoLZmFpbHVyZV91cmwYDCABKAkSQQoIbWV0YWRhdGEYDSADKAsyLy5rdml0LnYxLkNyZWF0ZVBheW1lbnRMaW5rUmVxdWVzdC5NZXRhZGF0YUVudHJ5EioKDGNhcHR1cmVfbW9kZRgOIAEoDjIULmt2aXQudjEuQ2FwdHVyZU1vZGUSFQoNdmFsaWRhdGVfb25seRgPIAEoCBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiVwoZQ3JlYXRlUGF5bWVudExpbmtSZXNwb25zZRIbCgRsaW5rGAEgASgLMg0ua3ZpdC52MS5MaW5rEh0KBW9yZGVyGAIgASgLMg4ua3ZpdC52MS5PcmRlciIoChVHZXRQYXltZW50TGlua1JlcXVlc3QSDwoHbGlua19pZBgBIAEoCSI1ChZHZXRQYXltZW50TGlua1Jlc3BvbnNlEhsKBGxpbmsYASABKAsyDS5rdml0LnYxLkxpbmsi/gEKF0xpc3RQYXltZW50TGlua3NSZXF1ZXN0Eh8KBGtpbmQYASABKA4yES5rdml0LnYxLkxpbmtLaW5kEiIKBnN0YXRlcxgCIAMoDjISLmt2aXQudjEuTGlua1N0YXRlEjEKDWNyZWF0ZWRfYWZ0ZXIYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghvcmRlcl9pZBgFIAEoCRIRCglwYWdlX3NpemUYBiABKAUSEgoKcGFnZV90b2tlbhgHIAEoCSJRChhMaXN0UGF5bWVudExpbmtzUmVzcG9uc2USHAoFbGlua3MYASADKAsyDS5rdml0LnYxLkxpbmsSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlgKHERlYWN0aXZhdGVQYXltZW50TGlua1JlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEg8KB2xpbmtfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJIjwKHURlYWN0aXZhdGVQYXltZW50TGlua1Jlc3BvbnNlEhsKBGxpbmsYASABKAsyDS5rdml0LnYxLkxpbmsiKQoVR2V0T3JkZXJTdGF0dXNSZXF1ZXN0EhAKCG9yZGVyX2lkGAEgASgJIq4BChZHZXRPcmRlclN0YXR1c1Jlc3BvbnNlEh0KBW9yZGVyGAEgASgLMg4ua3ZpdC52MS5PcmRlchIrCgpleGNlcHRpb25zGAIgAygLMhcua3ZpdC52MS5PcmRlckV4Y2VwdGlvbhIkCgluZXh0X3N0ZXAYAyABKAsyES5rdml0LnYxLk5leHRTdGVwEiIKCHBheW1lbnRzGAQgAygLMhAua3ZpdC52MS5QYXltZW50IpQCChFMaXN0T3JkZXJzUmVxdWVzdBIjCgZzdGF0ZXMYASADKA4yEy5rdml0LnYxLk9yZGVyU3RhdGUSEwoLY3VzdG9tZXJfaWQYAiABKAkSJgoKdmliZXJfdXNlchgDIAEoCzISLmt2aXQudjEuVmliZXJVc2VyEjEKDWNyZWF0ZWRfYWZ0ZXIYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdsaW5rX2lkGAYgASgJEhEKCXBhZ2Vfc2l6ZRgHIAEoBRISCgpwYWdlX3Rva2VuGAggASgJIk0KEkxpc3RPcmRlcnNSZXNwb25zZRIeCgZvcmRlcnMYASADKAsyDi5rdml0LnYxLk9yZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJmChJDYW5jZWxPcmRlclJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEhAKCG9yZGVyX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAQgASgIIjQKE0NhbmNlbE9yZGVyUmVzcG9uc2USHQoFb3JkZXIYASABKAsyDi5rdml0LnYxLk9yZGVyIicKE0V4cGxhaW5PcmRlclJlcXVlc3QSEAoIb3JkZXJfaWQYASABKAkiaQoURXhwbGFpbk9yZGVyUmVzcG9uc2USHQoFb3JkZXIYASABKAsyDi5rdml0LnYxLk9yZGVyEiEKBXN0ZXBzGAIgAygLMhIua3ZpdC52MS5PcmRlclN0ZXASDwoHc3VtbWFyeRgDIAEoCSKJAQoVQ2FwdHVyZVBheW1lbnRSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIQCghvcmRlcl9pZBgCIAEoCRIeCgZhbW91bnQYAyABKAsyDi5rdml0LnYxLk1vbmV5Eg4KBnJlYXNvbhgEIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIjcKFkNhcHR1cmVQYXltZW50UmVzcG9uc2USHQoFb3JkZXIYASABKAsyDi5rdml0LnYxLk9yZGVyIpoBChJSZWZ1bmRPcmRlclJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEhAKCG9yZGVyX2lkGAIgASgJEhIKCnBheW1lbnRfaWQYAyABKAkSHgoGYW1vdW50GAQgASgLMg4ua3ZpdC52MS5Nb25leRIOCgZyZWFzb24YBSABKAkSFQoNdmFsaWRhdGVfb25seRgGIAEoCCI2ChNSZWZ1bmRPcmRlclJlc3BvbnNlEh8KBnJlZnVuZBgBIAEoCzIPLmt2aXQudjEuUmVmdW5kIiUKEEdldFJlZnVuZFJlcXVlc3QSEQoJcmVmdW5kX2lkGAEgASgJIjQKEUdldFJlZnVuZFJlc3BvbnNlEh8KBnJlZnVuZBgBIAEoCzIPLmt2aXQudjEuUmVmdW5kInMKEkxpc3RSZWZ1bmRzUmVxdWVzdBIQCghvcmRlcl9pZBgBIAEoCRIkCgZzdGF0ZXMYAiADKA4yFC5rdml0LnYxLlJlZnVuZFN0YXRlEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlAKE0xpc3RSZWZ1bmRzUmVzcG9uc2USIAoHcmVmdW5kcxgBIAMoCzIPLmt2aXQudjEuUmVmdW5kEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ8ChhTdHJlYW1PcmRlckV2ZW50c1JlcXVlc3QSEAoGY3Vyc29yGAEgASgJSAASIwoEZnJvbRgCIAEoDjITLmt2aXQudjEuU3RyZWFtRnJvbUgAEhEKCW9yZGVyX2lkcxgDIAMoCRINCgV0eXBlcxgEIAMoCUIHCgVzdGFydCKoAQoZU3RyZWFtT3JkZXJFdmVudHNSZXNwb25zZRIqCgZldmVudHMYASABKAsyGC5rdml0LnYxLk9yZGVyRXZlbnRCYXRjaEgAEi0KCWhlYXJ0YmVhdBgCIAEoCzIYLmt2aXQudjEuU3RyZWFtSGVhcnRiZWF0SAASJQoFcmVzZXQYAyABKAsyFC5rdml0LnYxLlN0cmVhbVJlc2V0SABCCQoHY29udGVudCK2AQoWTGlzdE9yZGVyRXZlbnRzUmVxdWVzdBIQCgZjdXJzb3IYASABKAlIABIjCgRmcm9tGAIgASgOMhMua3ZpdC52MS5TdHJlYW1Gcm9tSAASEQoJb3JkZXJfaWRzGAMgAygJEg0KBXR5cGVzGAQgAygJEhEKCXBhZ2Vfc2l6ZRgFIAEoBRInCgR3YWl0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgcKBXN0YXJ0IowBChdMaXN0T3JkZXJFdmVudHNSZXNwb25zZRIjCgZldmVudHMYASADKAsyEy5rdml0LnYxLk9yZGVyRXZlbnQSEwoLbmV4dF9jdXJzb3IYAiABKAkSEgoKc2Nhbm5lZF90bxgDIAEoBBIjCgVyZXNldBgEIAEoCzIULmt2aXQudjEuU3RyZWFtUmVzZXQiGAoWTGlzdFBzcEFjY291bnRzUmVxdWVzdCJAChdMaXN0UHNwQWNjb3VudHNSZXNwb25zZRIlCghhY2NvdW50cxgBIAMoCzITLmt2aXQudjEuUHNwQWNjb3VudCIUChJHZXRNZXJjaGFudFJlcXVlc3QiOgoTR2V0TWVyY2hhbnRSZXNwb25zZRIjCghtZXJjaGFudBgBIAEoCzIRLmt2aXQudjEuTWVyY2hhbnQy4goKDlBheW1lbnRTZXJ2aWNlEloKEUNyZWF0ZVBheW1lbnRMaW5rEiEua3ZpdC52MS5DcmVhdGVQYXltZW50TGlua1JlcXVlc3QaIi5rdml0LnYxLkNyZWF0ZVBheW1lbnRMaW5rUmVzcG9uc2USVgoOR2V0UGF5bWVudExpbmsSHi5rdml0LnYxLkdldFBheW1lbnRMaW5rUmVxdWVzdBofLmt2aXQudjEuR2V0UGF5bWVudExpbmtSZXNwb25zZSIDkAIBElwKEExpc3RQYXltZW50TGlua3MSIC5rdml0LnYxLkxpc3RQYXltZW50TGlua3NSZXF1ZXN0GiEua3ZpdC52MS5MaXN0UGF5bWVudExpbmtzUmVzcG9uc2UiA5ACARJmChVEZWFjdGl2YXRlUGF5bWVudExpbmsSJS5rdml0LnYxLkRlYWN0aXZhdGVQYXltZW50TGlua1JlcXVlc3QaJi5rdml0LnYxLkRlYWN0aXZhdGVQYXltZW50TGlua1Jlc3BvbnNlElYKDkdldE9yZGVyU3RhdHVzEh4ua3ZpdC52MS5HZXRPcmRlclN0YXR1c1JlcXVlc3QaHy5rdml0LnYxLkdldE9yZGVyU3RhdHVzUmVzcG9uc2UiA5ACARJKCgpMaXN0T3JkZXJzEhoua3ZpdC52MS5MaXN0T3JkZXJzUmVxdWVzdBobLmt2aXQudjEuTGlzdE9yZGVyc1Jlc3BvbnNlIgOQAgESSAoLQ2FuY2VsT3JkZXISGy5rdml0LnYxLkNhbmNlbE9yZGVyUmVxdWVzdBocLmt2aXQudjEuQ2FuY2VsT3JkZXJSZXNwb25zZRJQCgxFeHBsYWluT3JkZXISHC5rdml0LnYxLkV4cGxhaW5PcmRlclJlcXVlc3QaHS5rdml0LnYxLkV4cGxhaW5PcmRlclJlc3BvbnNlIgOQAgESUQoOQ2FwdHVyZVBheW1lbnQSHi5rdml0LnYxLkNhcHR1cmVQYXltZW50UmVxdWVzdBofLmt2aXQudjEuQ2FwdHVyZVBheW1lbnRSZXNwb25zZRJICgtSZWZ1bmRPcmRlchIbLmt2aXQudjEuUmVmdW5kT3JkZXJSZXF1ZXN0Ghwua3ZpdC52MS5SZWZ1bmRPcmRlclJlc3BvbnNlEkcKCUdldFJlZnVuZBIZLmt2aXQudjEuR2V0UmVmdW5kUmVxdWVzdBoaLmt2aXQudjEuR2V0UmVmdW5kUmVzcG9uc2UiA5ACARJNCgtMaXN0UmVmdW5kcxIbLmt2aXQudjEuTGlzdFJlZnVuZHNSZXF1ZXN0Ghwua3ZpdC52MS5MaXN0UmVmdW5kc1Jlc3BvbnNlIgOQAgESXAoRU3RyZWFtT3JkZXJFdmVudHMSIS5rdml0LnYxLlN0cmVhbU9yZGVyRXZlbnRzUmVxdWVzdBoiLmt2aXQudjEuU3RyZWFtT3JkZXJFdmVudHNSZXNwb25zZTABElkKD0xpc3RPcmRlckV2ZW50cxIfLmt2aXQudjEuTGlzdE9yZGVyRXZlbnRzUmVxdWVzdBogLmt2aXQudjEuTGlzdE9yZGVyRXZlbnRzUmVzcG9uc2UiA5ACARJZCg9MaXN0UHNwQWNjb3VudHMSHy5rdml0LnYxLkxpc3RQc3BBY2NvdW50c1JlcXVlc3QaIC5rdml0LnYxLkxpc3RQc3BBY2NvdW50c1Jlc3BvbnNlIgOQAgESTQoLR2V0TWVyY2hhbnQSGy5rdml0LnYxLkdldE1lcmNoYW50UmVxdWVzdBocLmt2aXQudjEuR2V0TWVyY2hhbnRSZXNwb25zZSIDkAIBQixaKmdpdGh1Yi5jb20va3ZpdHBheS9rdml0L2dlbi9rdml0L3YxO2t2aXR2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_kvit_v1_event, file_kvit_v1_link, file_kvit_v1_merchant, file_kvit_v1_money, file_kvit_v1_order, file_kvit_v1_payment]);
 
 /**
  * What to make a payment link from.
@@ -412,6 +414,13 @@ export type GetOrderStatusResponse = Message<"kvit.v1.GetOrderStatusResponse"> &
    * @generated from field: kvit.v1.NextStep next_step = 3;
    */
   nextStep?: NextStep | undefined;
+
+  /**
+   * The money that arrived for the order, or is held, oldest first (O8).
+   *
+   * @generated from field: repeated kvit.v1.Payment payments = 4;
+   */
+  payments: Payment[];
 };
 
 /**
@@ -639,6 +648,265 @@ export const ExplainOrderResponseSchema: GenMessage<ExplainOrderResponse> = /*@_
   messageDesc(file_kvit_v1_payment_service, 15);
 
 /**
+ * What held money to take, and why.
+ *
+ * @generated from message kvit.v1.CapturePaymentRequest
+ */
+export type CapturePaymentRequest = Message<"kvit.v1.CapturePaymentRequest"> & {
+  /**
+   * The idempotency key (I1): 1 to 128 printable ASCII characters, or empty when the Idempotency-Key header has it.
+   *
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * The order's id. Required.
+   *
+   * @generated from field: string order_id = 2;
+   */
+  orderId: string;
+
+  /**
+   * How much: more than zero, in the order's currency, and not more than is held. Absent: all that is held.
+   *
+   * @generated from field: kvit.v1.Money amount = 3;
+   */
+  amount?: Money | undefined;
+
+  /**
+   * Why, for the record (X3): at most 500 characters on one line.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Judge the request as the real call would, and write nothing. The PSP is not asked.
+   *
+   * @generated from field: bool validate_only = 5;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message kvit.v1.CapturePaymentRequest.
+ * Use `create(CapturePaymentRequestSchema)` to create a new message.
+ */
+export const CapturePaymentRequestSchema: GenMessage<CapturePaymentRequest> = /*@__PURE__*/
+  messageDesc(file_kvit_v1_payment_service, 16);
+
+/**
+ * The order with what was taken.
+ *
+ * @generated from message kvit.v1.CapturePaymentResponse
+ */
+export type CapturePaymentResponse = Message<"kvit.v1.CapturePaymentResponse"> & {
+  /**
+   * The order as it is now; with validate_only, as it is without the capture.
+   *
+   * @generated from field: kvit.v1.Order order = 1;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * Describes the message kvit.v1.CapturePaymentResponse.
+ * Use `create(CapturePaymentResponseSchema)` to create a new message.
+ */
+export const CapturePaymentResponseSchema: GenMessage<CapturePaymentResponse> = /*@__PURE__*/
+  messageDesc(file_kvit_v1_payment_service, 17);
+
+/**
+ * What to give back, and why.
+ *
+ * @generated from message kvit.v1.RefundOrderRequest
+ */
+export type RefundOrderRequest = Message<"kvit.v1.RefundOrderRequest"> & {
+  /**
+   * The idempotency key (I1): 1 to 128 printable ASCII characters, or empty when the Idempotency-Key header has it.
+   *
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * The order's id. Required.
+   *
+   * @generated from field: string order_id = 2;
+   */
+  orderId: string;
+
+  /**
+   * The payment of which to give back, such as a duplicate. Empty: the one on which the order settled (R1).
+   *
+   * @generated from field: string payment_id = 3;
+   */
+  paymentId: string;
+
+  /**
+   * How much: more than zero, in the payment's currency, and not more than is left of it. Absent: all that is left.
+   *
+   * @generated from field: kvit.v1.Money amount = 4;
+   */
+  amount?: Money | undefined;
+
+  /**
+   * Why, for the record (X3): at most 500 characters on one line.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * Judge the request as the real call would, and write nothing. The PSP is not asked.
+   *
+   * @generated from field: bool validate_only = 6;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message kvit.v1.RefundOrderRequest.
+ * Use `create(RefundOrderRequestSchema)` to create a new message.
+ */
+export const RefundOrderRequestSchema: GenMessage<RefundOrderRequest> = /*@__PURE__*/
+  messageDesc(file_kvit_v1_payment_service, 18);
+
+/**
+ * The refund.
+ *
+ * @generated from message kvit.v1.RefundOrderResponse
+ */
+export type RefundOrderResponse = Message<"kvit.v1.RefundOrderResponse"> & {
+  /**
+   * The refund as it is now; with validate_only, as it would be asked for, without an id.
+   *
+   * @generated from field: kvit.v1.Refund refund = 1;
+   */
+  refund?: Refund | undefined;
+};
+
+/**
+ * Describes the message kvit.v1.RefundOrderResponse.
+ * Use `create(RefundOrderResponseSchema)` to create a new message.
+ */
+export const RefundOrderResponseSchema: GenMessage<RefundOrderResponse> = /*@__PURE__*/
+  messageDesc(file_kvit_v1_payment_service, 19);
+
+/**
+ * Which refund.
+ *
+ * @generated from message kvit.v1.GetRefundRequest
+ */
+export type GetRefundRequest = Message<"kvit.v1.GetRefundRequest"> & {
+  /**
+   * The refund's id. Required.
+   *
+   * @generated from field: string refund_id = 1;
+   */
+  refundId: string;
+};
+
+/**
+ * Describes the message kvit.v1.GetRefundRequest.
+ * Use `create(GetRefundRequestSchema)` to create a new message.
+ */
+export const GetRefundRequestSchema: GenMessage<GetRefundRequest> = /*@__PURE__*/
+  messageDesc(file_kvit_v1_payment_service, 20);
+
+/**
+ * The refund.
+ *
+ * @generated from message kvit.v1.GetRefundResponse
+ */
+export type GetRefundResponse = Message<"kvit.v1.GetRefundResponse"> & {
+  /**
+   * The refund as it is now.
+   *
+   * @generated from field: kvit.v1.Refund refund = 1;
+   */
+  refund?: Refund | undefined;
+};
+
+/**
+ * Describes the message kvit.v1.GetRefundResponse.
+ * Use `create(GetRefundResponseSchema)` to create a new message.
+ */
+export const GetRefundResponseSchema: GenMessage<GetRefundResponse> = /*@__PURE__*/
+  messageDesc(file_kvit_v1_payment_service, 21);
+
+/**
+ * Which refunds. Filters are joined with "and"; an empty one lets everything through.
+ *
+ * @generated from message kvit.v1.ListRefundsRequest
+ */
+export type ListRefundsRequest = Message<"kvit.v1.ListRefundsRequest"> & {
+  /**
+   * Only refunds of this order.
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * Only refunds in one of these states.
+   *
+   * @generated from field: repeated kvit.v1.RefundState states = 2;
+   */
+  states: RefundState[];
+
+  /**
+   * How many at most: 1 to 200. Default 50.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the page before, with the same filters. Empty: the first page.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message kvit.v1.ListRefundsRequest.
+ * Use `create(ListRefundsRequestSchema)` to create a new message.
+ */
+export const ListRefundsRequestSchema: GenMessage<ListRefundsRequest> = /*@__PURE__*/
+  messageDesc(file_kvit_v1_payment_service, 22);
+
+/**
+ * One page of refunds.
+ *
+ * @generated from message kvit.v1.ListRefundsResponse
+ */
+export type ListRefundsResponse = Message<"kvit.v1.ListRefundsResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated kvit.v1.Refund refunds = 1;
+   */
+  refunds: Refund[];
+
+  /**
+   * Leads to the next page; empty on the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message kvit.v1.ListRefundsResponse.
+ * Use `create(ListRefundsResponseSchema)` to create a new message.
+ */
+export const ListRefundsResponseSchema: GenMessage<ListRefundsResponse> = /*@__PURE__*/
+  messageDesc(file_kvit_v1_payment_service, 23);
+
+/**
  * From where to watch, and what.
  *
  * @generated from message kvit.v1.StreamOrderEventsRequest
@@ -687,7 +955,7 @@ export type StreamOrderEventsRequest = Message<"kvit.v1.StreamOrderEventsRequest
  * Use `create(StreamOrderEventsRequestSchema)` to create a new message.
  */
 export const StreamOrderEventsRequestSchema: GenMessage<StreamOrderEventsRequest> = /*@__PURE__*/
-  messageDesc(file_kvit_v1_payment_service, 16);
+  messageDesc(file_kvit_v1_payment_service, 24);
 
 /**
  * One message of the stream.
@@ -732,7 +1000,7 @@ export type StreamOrderEventsResponse = Message<"kvit.v1.StreamOrderEventsRespon
  * Use `create(StreamOrderEventsResponseSchema)` to create a new message.
  */
 export const StreamOrderEventsResponseSchema: GenMessage<StreamOrderEventsResponse> = /*@__PURE__*/
-  messageDesc(file_kvit_v1_payment_service, 17);
+  messageDesc(file_kvit_v1_payment_service, 25);
 
 /**
  * From where to read, what, and how long to wait for it.
@@ -797,7 +1065,7 @@ export type ListOrderEventsRequest = Message<"kvit.v1.ListOrderEventsRequest"> &
  * Use `create(ListOrderEventsRequestSchema)` to create a new message.
  */
 export const ListOrderEventsRequestSchema: GenMessage<ListOrderEventsRequest> = /*@__PURE__*/
-  messageDesc(file_kvit_v1_payment_service, 18);
+  messageDesc(file_kvit_v1_payment_service, 26);
 
 /**
  * One page of events.
@@ -839,7 +1107,43 @@ export type ListOrderEventsResponse = Message<"kvit.v1.ListOrderEventsResponse">
  * Use `create(ListOrderEventsResponseSchema)` to create a new message.
  */
 export const ListOrderEventsResponseSchema: GenMessage<ListOrderEventsResponse> = /*@__PURE__*/
-  messageDesc(file_kvit_v1_payment_service, 19);
+  messageDesc(file_kvit_v1_payment_service, 27);
+
+/**
+ * Nothing to say: the merchant comes from the key.
+ *
+ * @generated from message kvit.v1.ListPspAccountsRequest
+ */
+export type ListPspAccountsRequest = Message<"kvit.v1.ListPspAccountsRequest"> & {
+};
+
+/**
+ * Describes the message kvit.v1.ListPspAccountsRequest.
+ * Use `create(ListPspAccountsRequestSchema)` to create a new message.
+ */
+export const ListPspAccountsRequestSchema: GenMessage<ListPspAccountsRequest> = /*@__PURE__*/
+  messageDesc(file_kvit_v1_payment_service, 28);
+
+/**
+ * The merchant's PSP accounts.
+ *
+ * @generated from message kvit.v1.ListPspAccountsResponse
+ */
+export type ListPspAccountsResponse = Message<"kvit.v1.ListPspAccountsResponse"> & {
+  /**
+   * In the order of the settings, which is the order in which payers are offered them.
+   *
+   * @generated from field: repeated kvit.v1.PspAccount accounts = 1;
+   */
+  accounts: PspAccount[];
+};
+
+/**
+ * Describes the message kvit.v1.ListPspAccountsResponse.
+ * Use `create(ListPspAccountsResponseSchema)` to create a new message.
+ */
+export const ListPspAccountsResponseSchema: GenMessage<ListPspAccountsResponse> = /*@__PURE__*/
+  messageDesc(file_kvit_v1_payment_service, 29);
 
 /**
  * Nothing to say: the merchant comes from the key.
@@ -854,7 +1158,7 @@ export type GetMerchantRequest = Message<"kvit.v1.GetMerchantRequest"> & {
  * Use `create(GetMerchantRequestSchema)` to create a new message.
  */
 export const GetMerchantRequestSchema: GenMessage<GetMerchantRequest> = /*@__PURE__*/
-  messageDesc(file_kvit_v1_payment_service, 20);
+  messageDesc(file_kvit_v1_payment_service, 30);
 
 /**
  * The merchant.
@@ -875,7 +1179,7 @@ export type GetMerchantResponse = Message<"kvit.v1.GetMerchantResponse"> & {
  * Use `create(GetMerchantResponseSchema)` to create a new message.
  */
 export const GetMerchantResponseSchema: GenMessage<GetMerchantResponse> = /*@__PURE__*/
-  messageDesc(file_kvit_v1_payment_service, 21);
+  messageDesc(file_kvit_v1_payment_service, 31);
 
 /**
  * What bots and CRMs need: make payment links, ask about orders, watch what happens.
@@ -994,6 +1298,57 @@ export const PaymentService: GenService<{
     output: typeof ExplainOrderResponseSchema;
   },
   /**
+   * Takes money that is held (capture mode MANUAL): all of it, or a part, and what is not taken is released (R3, O10). An outcome that
+   * is not known is no error: the order stays AUTHORIZED, and its events tell what the PSP says later. Needs orders:write.
+   *
+   * Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when nothing
+   * is held, CAPTURE_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings; unavailable
+   * PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+   *
+   * @generated from rpc kvit.v1.PaymentService.CapturePayment
+   */
+  capturePayment: {
+    methodKind: "unary";
+    input: typeof CapturePaymentRequestSchema;
+    output: typeof CapturePaymentResponseSchema;
+  },
+  /**
+   * Gives money back, all that is left of a payment or a part (R1). Two refunds at once cannot give back more than came. An outcome that
+   * is not known is no error: the refund is UNKNOWN, stays set aside and is asked about; it is never sent again blindly (R2). Needs
+   * refunds:write.
+   *
+   * Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when no payment
+   * has brought money, REFUND_EXCEEDS_PAYMENT, REFUND_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings;
+   * unavailable PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+   *
+   * @generated from rpc kvit.v1.PaymentService.RefundOrder
+   */
+  refundOrder: {
+    methodKind: "unary";
+    input: typeof RefundOrderRequestSchema;
+    output: typeof RefundOrderResponseSchema;
+  },
+  /**
+   * Reads one refund. Needs refunds:write or orders:read. Errors: not_found REFUND_NOT_FOUND.
+   *
+   * @generated from rpc kvit.v1.PaymentService.GetRefund
+   */
+  getRefund: {
+    methodKind: "unary";
+    input: typeof GetRefundRequestSchema;
+    output: typeof GetRefundResponseSchema;
+  },
+  /**
+   * Lists refunds, newest first. Needs refunds:write or orders:read. Errors: invalid_argument PAGE_TOKEN_INVALID.
+   *
+   * @generated from rpc kvit.v1.PaymentService.ListRefunds
+   */
+  listRefunds: {
+    methodKind: "unary";
+    input: typeof ListRefundsRequestSchema;
+    output: typeof ListRefundsResponseSchema;
+  },
+  /**
    * Sends what happens to the merchant's orders and links, as it happens, from a cursor on, without a gap (S1). The first message
    * comes at once: events when some are waiting, else a heartbeat. The server ends a stream after about 10 minutes with a
    * heartbeat that says why (S3). Needs events:read.
@@ -1020,6 +1375,17 @@ export const PaymentService: GenService<{
     methodKind: "unary";
     input: typeof ListOrderEventsRequestSchema;
     output: typeof ListOrderEventsResponseSchema;
+  },
+  /**
+   * Lists the merchant's PSP accounts with what each can do, in the order of the settings. Needs links:write, orders:read or
+   * refunds:write. Errors: not_found MERCHANT_NOT_FOUND.
+   *
+   * @generated from rpc kvit.v1.PaymentService.ListPspAccounts
+   */
+  listPspAccounts: {
+    methodKind: "unary";
+    input: typeof ListPspAccountsRequestSchema;
+    output: typeof ListPspAccountsResponseSchema;
   },
   /**
    * Says whom the key belongs to. Any merchant key may ask. Errors: not_found MERCHANT_NOT_FOUND.
