@@ -13,7 +13,6 @@ import (
 
 	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
 	"github.com/kvitpay/kvit/gen/kvit/v1/kvitv1connect"
-	"github.com/kvitpay/kvit/gen/kvit/v1/kvitv1connect"
 	"github.com/kvitpay/kvit/server/payment"
 	"github.com/kvitpay/kvit/server/stream"
 	"github.com/kvitpay/kvit/server/telemetry"
