@@ -13,7 +13,9 @@ import (
 type OrderStatus struct {
 	Order      OrderInfo
 	Exceptions []order.Exception
-	Next       NextStep
+	// Payments are the money that arrived for the order, or is held (O8).
+	Payments []order.Payment
+	Next     NextStep
 }
 
 // NextStep is for bots: a word for programs, a sentence in the customer's language, an address where
@@ -37,6 +39,7 @@ func (s *Service) OrderStatus(ctx context.Context, caller Caller, orderID string
 	return OrderStatus{
 		Order:      orderInfo(read.Order, read.Order.Details, read.Now),
 		Exceptions: read.Order.Exceptions,
+		Payments:   read.Order.Payments,
 		Next:       s.nextStep(merchant, read),
 	}, nil
 }
