@@ -109,25 +109,25 @@ func told(status int32, contentType, body string) *kvitv1.HandlePspCallbackRespo
 }
 
 // ask sends a request and returns what the PSP hears.
-func (e *edge) ask(r *http.Request) *http.Response {
+func (e *edge) ask(r *http.Request) *httptest.ResponseRecorder {
 	e.t.Helper()
 	recorder := httptest.NewRecorder()
 	e.handler.ServeHTTP(recorder, r)
-	return recorder.Result()
+	return recorder
 }
 
-func (e *edge) post(body string) *http.Response {
+func (e *edge) post(body string) *httptest.ResponseRecorder {
 	return e.ask(httptest.NewRequest(http.MethodPost, address, strings.NewReader(body)))
 }
 
 // claimsNothing checks an answer that is no success, and that the log has one line with no secret.
-func (e *edge) claimsNothing(res *http.Response, status int, outcome string) {
+func (e *edge) claimsNothing(res *httptest.ResponseRecorder, status int, outcome string) {
 	e.t.Helper()
-	if res.StatusCode != status {
-		e.t.Errorf("answered %d, want %d", res.StatusCode, status)
+	if res.Code != status {
+		e.t.Errorf("answered %d, want %d", res.Code, status)
 	}
-	if again := res.Header.Get("Retry-After") != ""; again != (status == http.StatusServiceUnavailable) {
-		e.t.Errorf("Retry-After is %q with %d", res.Header.Get("Retry-After"), status)
+	if again := res.Header().Get("Retry-After") != ""; again != (status == http.StatusServiceUnavailable) {
+		e.t.Errorf("Retry-After is %q with %d", res.Header().Get("Retry-After"), status)
 	}
 	line := e.log.String()
 	if strings.Count(line, "\n") != 1 || !strings.Contains(line, "outcome="+outcome) || !strings.Contains(line, fmt.Sprintf("status=%d", status)) {
@@ -152,8 +152,8 @@ func TestCallback_C3_RawBytesAreDeliveredAsTheyCame(t *testing.T) {
 		r.Header.Set("X-Forwarded-For", "198.51.100.7")
 		r.Header.Set("X-Bytes", "\xff\xfe")
 		r.RemoteAddr = "[2001:db8::1]:4711"
-		if res := e.ask(r); res.StatusCode != http.StatusOK {
-			t.Fatalf("%s: answered %d: %s", method, res.StatusCode, e.log)
+		if res := e.ask(r); res.Code != http.StatusOK {
+			t.Fatalf("%s: answered %d: %s", method, res.Code, e.log)
 		}
 		got := e.server.requests()[0]
 		if got.GetMethod() != method || got.GetAccountId() != "acme-liqpay" || got.GetSecret() != secret ||
@@ -213,8 +213,8 @@ func TestCallback_C2_RepeatsAreDeliveredToo(t *testing.T) {
 	t.Parallel()
 	e := newEdge(t, nil)
 	for range 3 {
-		if res := e.post("same"); res.StatusCode != http.StatusOK {
-			t.Errorf("answered %d", res.StatusCode)
+		if res := e.post("same"); res.Code != http.StatusOK {
+			t.Errorf("answered %d", res.Code)
 		}
 	}
 	if n := len(e.server.requests()); n != 3 {
@@ -234,8 +234,8 @@ func TestCallback_C3_BodyOf64KiBAtMost(t *testing.T) {
 	t.Parallel()
 	const most = 64 << 10
 	e := newEdge(t, nil)
-	if res := e.post(strings.Repeat("x", most)); res.StatusCode != http.StatusOK || len(e.server.requests()[0].GetBody()) != most {
-		t.Errorf("64 KiB: answered %d", res.StatusCode)
+	if res := e.post(strings.Repeat("x", most)); res.Code != http.StatusOK || len(e.server.requests()[0].GetBody()) != most {
+		t.Errorf("64 KiB: answered %d", res.Code)
 	}
 	for name, length := range map[string]int64{"announced": most + 1, "not announced": -1} {
 		e := newEdge(t, nil)
@@ -414,8 +414,8 @@ func TestCallback_C1_OneMoreTryWhereTheConnectionWasRefused(t *testing.T) {
 		handler.ServeHTTP(recorder, r)
 		return recorder.Result(), nil
 	}))
-	if res := e.post("x"); res.StatusCode != http.StatusOK || len(service.requests()) != 1 {
-		t.Errorf("answered %d after %d tries", res.StatusCode, tries)
+	if res := e.post("x"); res.Code != http.StatusOK || len(service.requests()) != 1 {
+		t.Errorf("answered %d after %d tries", res.Code, tries)
 	}
 }
 
