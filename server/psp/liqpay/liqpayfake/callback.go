@@ -105,7 +105,7 @@ func (f *Fake) flush(ctx context.Context) {
 func (f *Fake) compose(p *payment) message {
 	form := f.Sign(object(f.members(p), f.mood.Alter))
 	if f.mood.Forge {
-		form.Set("signature", signature(f.account.Version, "not-the-key-of-the-shop", form.Get("data")))
+		form.Set("signature", signature(f.account.Version, strangersKey, form.Get("data")))
 	}
 	return message{orderID: p.orderID, status: p.status, to: p.serverURL, form: form}
 }

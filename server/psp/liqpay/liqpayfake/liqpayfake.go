@@ -97,6 +97,26 @@ func (f *Fake) Requests() []map[string]string {
 	return append([]map[string]string(nil), f.requests...)
 }
 
+// Payments counts the payments of an order_id, paid or not.
+func (f *Fake) Payments(orderID string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.payments[orderID] == nil {
+		return 0
+	}
+	return 1
+}
+
+// Status is the status of a payment, empty where there is none.
+func (f *Fake) Status(orderID string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.payments[orderID]; p != nil {
+		return p.status
+	}
+	return ""
+}
+
 // Forget loses a payment, as if it had never been opened.
 func (f *Fake) Forget(orderID string) {
 	f.mu.Lock()

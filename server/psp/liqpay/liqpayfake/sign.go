@@ -6,7 +6,9 @@ import (
 	"crypto/sha3"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/url"
+	"slices"
 )
 
 // signature is base64(hash(private key, data, private key)): SHA-1 for version 3, SHA3-256 for version 7.
@@ -85,3 +87,34 @@ func quoted(text string) string {
 	literal, _ := json.Marshal(text) // A string always marshals.
 	return string(literal)
 }
+
+// Alter is a callback's body with members replaced, and signed again. A literal that is empty leaves a
+// member out.
+func (f *Fake) Alter(body []byte, alter map[string]string) ([]byte, error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, err
+	}
+	text, err := base64.StdEncoding.DecodeString(form.Get("data"))
+	if err != nil {
+		return nil, err
+	}
+	fields, _ := literals(text)
+	all := make([]member, 0, len(fields))
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		all = append(all, member{name, fields[name]})
+	}
+	return []byte(f.Sign(object(all, alter)).Encode()), nil
+}
+
+// Forge is a callback's body with the signature of somebody who does not know the key.
+func (f *Fake) Forge(body []byte) ([]byte, error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, err
+	}
+	form.Set("signature", signature(f.account.Version, strangersKey, form.Get("data")))
+	return []byte(form.Encode()), nil
+}
+
+const strangersKey = "not-the-key-of-the-shop"
