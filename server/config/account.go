@@ -59,7 +59,7 @@ const (
 )
 
 // secretWords are parts of names whose values are secrets, and are taken by reference only.
-var secretWords = []string{"secret", "password", "private", "token"}
+var secretWords = []string{"secret", "password", "private", "token", "api_key"}
 
 // accounts reads a merchant's accounts. Their ids are unique in the installation: others are the merchants above.
 func (d *document) accounts(n *yaml.Node, path string, others []Merchant) (list []PSPAccount) {

@@ -48,6 +48,7 @@ type Door struct {
 	AdminListen Listen  `name:"KVIT_ADMIN_LISTEN" default:"127.0.0.1:8081" form:"host:port" meaning:"Where metrics, profiles and AccessService listen. Keep it from the public."`
 	Reflection  bool    `name:"KVIT_REFLECTION" default:"true" form:"true or false" meaning:"Whether the public port describes its API to tools such as grpcurl."`
 	Sandbox     Listen  `name:"KVIT_SANDBOX_LISTEN" default:"127.0.0.1:8082" form:"host:port" meaning:"Where the built-in sandbox PSP listens. Opened for the demo merchant, for accounts of the psp sandbox without a url, and with -role=sandbox."`
+	SandboxURL  url.URL `name:"KVIT_SANDBOX_URL" shown:"http:// and the address of KVIT_SANDBOX_LISTEN" form:"an http or https URL without a path" meaning:"How browsers reach the sandbox PSP."`
 }
 
 // Edge is what an adapter that runs by itself needs (-role=adapter), and no other server.

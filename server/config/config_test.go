@@ -73,6 +73,7 @@ func TestLoad_S4_NothingIsNeeded(t *testing.T) {
 		{s.Door.PublicURL.String(), "http://127.0.0.1:8080"},
 		{s.Door.Reflection, true},
 		{s.Door.Sandbox.String(), "127.0.0.1:8082"},
+		{s.Door.SandboxURL.String(), "http://127.0.0.1:8082"},
 		{s.Edge.Upstream.Host, ""},
 		{s.Edge.Key.IsZero(), true},
 		{s.Store.DataDir, ".kvit"},
@@ -90,6 +91,9 @@ func TestLoad_S4_NothingIsNeeded(t *testing.T) {
 		{len(s.Merchants.List), 1},
 		{s.Merchants.List[0].ID, "demo"},
 		{s.Merchants.List[0].Mode, config.ModeTest},
+		{len(s.Merchants.List[0].Accounts), 1},
+		{s.Merchants.List[0].Accounts[0].PSP, "sandbox"},
+		{s.Merchants.List[0].Accounts[0].Mode, config.ModeTest},
 		{len(s.Warnings), 0},
 	} {
 		if pair[0] != pair[1] {
@@ -104,7 +108,7 @@ func TestLoad_S4_EverySettingIsRead(t *testing.T) {
 	s := load(
 		t, files,
 		"KVIT_LISTEN=:80", "KVIT_PUBLIC_URL=https://pay.example/", "KVIT_ADMIN_LISTEN=[::1]:9000", "KVIT_REFLECTION=false",
-		"KVIT_SANDBOX_LISTEN=:9001", "KVIT_UPSTREAM=https://pay.example/", "KVIT_EDGE_API_KEY=env:EDGE", "EDGE=kvit_edge_x",
+		"KVIT_SANDBOX_LISTEN=:9001", "KVIT_SANDBOX_URL=https://sandbox.example/", "KVIT_UPSTREAM=https://pay.example/", "KVIT_EDGE_API_KEY=env:EDGE", "EDGE=kvit_edge_x",
 		"COFFEE_LIQPAY_KEY=x",
 		"KVIT_DATA_DIR=/var/lib/kvit", "KVIT_DATABASE_URL=env:DB", "DB=postgres://u:pw@db:5432,db2:5432/kvit", "KVIT_DATABASE_POOL=16",
 		"KVIT_REDIS_URL=rediss+sentinel://:pw@one:26379,two:26379/kvit/0", "KVIT_KEYS=file:/run/keys",
@@ -118,6 +122,7 @@ func TestLoad_S4_EverySettingIsRead(t *testing.T) {
 		{s.Door.AdminListen, config.Listen{Host: "::1", Port: 9000}},
 		{s.Door.Reflection, false},
 		{s.Door.Sandbox.String(), ":9001"},
+		{s.Door.SandboxURL.String(), "https://sandbox.example"},
 		{s.Edge.Upstream.String(), "https://pay.example"},
 		{s.Edge.Key.Reveal(), "kvit_edge_x"},
 		{s.Store.DataDir, "/var/lib/kvit"},
@@ -147,7 +152,7 @@ func TestLoad_S4_AllFaultsTogetherEachWithWhatIsExpected(t *testing.T) {
 	got := faultsOf(
 		t, map[string]string{"empty": " \n"},
 		"KVIT_LISTEN=8080", "KVIT_PUBLIC_URL=pay.example", "KVIT_ADMIN_LISTEN=127.0.0.1:70000", "KVIT_REFLECTION=yes",
-		"KVIT_SANDBOX_LISTEN=8082", "KVIT_UPSTREAM=pay.example", "KVIT_EDGE_API_KEY=kvit_live_x",
+		"KVIT_SANDBOX_LISTEN=8082", "KVIT_SANDBOX_URL=x", "KVIT_UPSTREAM=pay.example", "KVIT_EDGE_API_KEY=kvit_live_x",
 		"KVIT_DATABASE_POOL=1", "KVIT_REDIS_URL=http://redis", "KVIT_KEYS=file:empty", "KVIT_BOOTSTRAP_API_KEY=kvit_live_x",
 		"KVIT_LOG_LEVEL=INFO", "KVIT_LOG_FORMAT=xml", "KVIT_TRACES=on", "KVIT_TRACES_URL=collector:4318",
 		"KVIT_SHUTDOWN_GRACE=20", "KVIT_GOGC=off", "KVIT_CONFIG=missing.yaml", "KVIT_DATABSE_URL=x",
@@ -158,6 +163,7 @@ func TestLoad_S4_AllFaultsTogetherEachWithWhatIsExpected(t *testing.T) {
 		"KVIT_ADMIN_LISTEN":      `"127.0.0.1:70000" is not host:port`,
 		"KVIT_REFLECTION":        `"yes" is not true or false`,
 		"KVIT_SANDBOX_LISTEN":    `"8082" is not host:port`,
+		"KVIT_SANDBOX_URL":       `"x" is not an http or https URL`,
 		"KVIT_UPSTREAM":          `"pay.example" is not an http or https URL`,
 		"KVIT_EDGE_API_KEY":      "is not an edge key",
 		"KVIT_DATABASE_POOL":     `"1" is not auto, or a number from 2 to 1000`,

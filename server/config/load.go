@@ -18,6 +18,7 @@ const (
 	nameRedisURL    = "KVIT_REDIS_URL"
 	nameKeys        = "KVIT_KEYS"
 	nameBootstrap   = "KVIT_BOOTSTRAP_API_KEY"
+	nameSandboxURL  = "KVIT_SANDBOX_URL"
 	nameUpstream    = "KVIT_UPSTREAM"
 	nameEdgeKey     = "KVIT_EDGE_API_KEY"
 	nameConfig      = "KVIT_CONFIG"
@@ -177,15 +178,22 @@ func (l *loader) refuseUnknown(all []setting) {
 func (l *loader) complete() {
 	s := l.settings
 	if s.Door.PublicURL.Host == "" {
-		reached := s.Door.Listen
-		if isWildcard(reached.Host) {
-			reached.Host = "127.0.0.1"
-		}
-		s.Door.PublicURL = url.URL{Scheme: "http", Host: reached.String()}
+		s.Door.PublicURL = reachedAt(s.Door.Listen)
+	}
+	if s.Door.SandboxURL.Host == "" {
+		s.Door.SandboxURL = reachedAt(s.Door.Sandbox)
 	}
 	if s.Store.Pool == 0 {
 		s.Store.Pool = max(poolLeast, poolPerCore*l.src.Cores)
 	}
+}
+
+// reachedAt is how this machine reaches an address that is listened on.
+func reachedAt(listen Listen) url.URL {
+	if isWildcard(listen.Host) {
+		listen.Host = "127.0.0.1"
+	}
+	return url.URL{Scheme: "http", Host: listen.String()}
 }
 
 // check reports what is wrong between settings, and warns about what is unwise.
@@ -195,6 +203,7 @@ func (l *loader) check() {
 		l.fault(nameAdminListen, "%s is where %s listens; they need a port each", s.Door.AdminListen, nameListen)
 	}
 	l.checkBare(namePublicURL, &s.Door.PublicURL)
+	l.checkBare(nameSandboxURL, &s.Door.SandboxURL)
 	l.checkEdge()
 	if s.Door.PublicURL.Scheme == "http" && !isLoopback(s.Door.PublicURL.Hostname()) {
 		l.warn("%s is not https: links and what payers do can be read and changed on the way", namePublicURL)

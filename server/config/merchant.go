@@ -78,6 +78,7 @@ func demoMerchant() Merchant {
 		ID: "demo", Name: "Demo shop", Mode: ModeTest, Locale: "en", Timezone: time.UTC,
 		Support:     Support{Text: "This is a demo shop. Nothing is sold and no money moves."},
 		AcceptAfter: acceptAfterDefault,
+		Accounts:    []PSPAccount{{ID: "sandbox", PSP: "sandbox", Mode: ModeTest, At: "the demo merchant"}},
 	}
 }
 
