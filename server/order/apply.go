@@ -91,7 +91,7 @@ func (o *Order) applyAuthorized(act Act, ev *Evidence, _ Policy) error {
 	if err := o.unstick(act, ev.AttemptID); err != nil {
 		return err
 	}
-	p = o.payment(facts.ID)
+	p = o.Payment(facts.ID)
 	kind := o.oddity(p, ev.AmountMinor, ev, over)
 	if kind == "" && over {
 		kind = Late // Nobody asks about a finished attempt any more: a person must see to the hold.
@@ -153,7 +153,7 @@ func (o *Order) applySucceeded(act Act, ev *Evidence, policy Policy) error {
 	if err := o.unstick(act, ev.AttemptID); err != nil {
 		return err
 	}
-	p = o.payment(facts.ID)
+	p = o.Payment(facts.ID)
 	if p.Authorized > 0 || more {
 		if err := o.captured(act, p); err != nil {
 			return err

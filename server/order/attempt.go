@@ -142,7 +142,8 @@ type Refund struct {
 	RequestedAt time.Time
 }
 
-func (r *Refund) open() bool {
+// Open reports whether money may still go back by it.
+func (r *Refund) Open() bool {
 	return r.State == RefundReserved || r.State == RefundIsSent || r.State == RefundInDoubt
 }
 

@@ -74,6 +74,7 @@ type Change struct {
 // OfferFacts are the facts of order.created and order.reopened (the latter: link and times only).
 type OfferFacts struct {
 	LinkID      string    `json:"link_id"`
+	TemplateID  string    `json:"template_id,omitempty"`
 	Kind        Kind      `json:"kind,omitempty"`
 	AmountMinor int64     `json:"amount,omitempty"`
 	Currency    string    `json:"currency,omitempty"`

@@ -109,7 +109,7 @@ func (o *Order) foldCreated(e *Entry) error {
 	if err != nil {
 		return err
 	}
-	o.Merchant, o.ID, o.LinkID = e.Merchant, id, f.LinkID
+	o.Merchant, o.ID, o.LinkID, o.TemplateID = e.Merchant, id, f.LinkID, f.TemplateID
 	o.Terms.Kind, o.Terms.Amount, o.Terms.Capture, o.Terms.ItemsHash = f.Kind, amount, f.Capture, f.ItemsHash
 	o.Live, o.Locale = f.Live, f.Locale
 	o.OfferUntil, o.AcceptUntil = f.OfferUntil, f.AcceptUntil
@@ -133,7 +133,7 @@ func (o *Order) foldPaid(e *Entry) error {
 	if e.Change.Payment == nil || o.SettledBy != "" {
 		return broken("entry %s settles nothing, or twice", e.ID)
 	}
-	p := o.payment(e.Change.Payment.ID)
+	p := o.Payment(e.Change.Payment.ID)
 	if p == nil || p.Captured == 0 || p.Currency != o.Currency().Code() {
 		return broken("entry %s settles on no payment", e.ID)
 	}
@@ -240,7 +240,7 @@ func (o *Order) believed(ev *Evidence, f *PaymentFacts) bool {
 
 // foldSums keeps a payment's sums after evidence, and what they say of its attempt.
 func (o *Order) foldSums(e *Entry, a *Attempt, f *PaymentFacts) error {
-	p := o.payment(f.ID)
+	p := o.Payment(f.ID)
 	if p == nil {
 		o.Payments = append(o.Payments, Payment{
 			ID: f.ID, Account: f.Account, AttemptID: f.AttemptID, Currency: f.Currency,
@@ -269,7 +269,7 @@ func (o *Order) foldRefundRequested(e *Entry) error {
 	if f == nil {
 		return broken("entry %s requests no refund", e.ID)
 	}
-	p := o.payment(f.PaymentID)
+	p := o.Payment(f.PaymentID)
 	if p == nil || f.AmountMinor <= 0 || f.AmountMinor > p.Refundable() {
 		return broken("entry %s refunds more than is left", e.ID)
 	}
@@ -288,8 +288,8 @@ func (o *Order) foldRefundFailed(e *Entry) error {
 	if err := o.moveRefund(e, RefundReleased); err != nil {
 		return err
 	}
-	r := o.refund(e.Change.Refund.ID)
-	o.payment(r.PaymentID).Reserved -= r.AmountMinor
+	r := o.Refund(e.Change.Refund.ID)
+	o.Payment(r.PaymentID).Reserved -= r.AmountMinor
 	return nil
 }
 
@@ -299,7 +299,7 @@ func (o *Order) foldRefundPosted(e *Entry) error {
 		return broken("entry %s posts no refund", e.ID)
 	}
 	if f.AtPSP { // Money that went back without us: it is a refund of its own, posted at once (O10).
-		p := o.payment(f.PaymentID)
+		p := o.Payment(f.PaymentID)
 		if p == nil || f.AmountMinor <= 0 || f.AmountMinor > p.left() {
 			return broken("entry %s posts more than is left", e.ID)
 		}
@@ -312,8 +312,8 @@ func (o *Order) foldRefundPosted(e *Entry) error {
 	if err := o.moveRefund(e, RefundDone); err != nil {
 		return err
 	}
-	r := o.refund(f.ID)
-	p := o.payment(r.PaymentID)
+	r := o.Refund(f.ID)
+	p := o.Payment(r.PaymentID)
 	p.Reserved -= r.AmountMinor
 	p.Refunded += r.AmountMinor
 	return nil
@@ -323,15 +323,16 @@ func (o *Order) moveRefund(e *Entry, to RefundState) error {
 	if e.Change.Refund == nil {
 		return broken("entry %s is about no refund", e.ID)
 	}
-	r := o.refund(e.Change.Refund.ID)
-	if r == nil || !r.open() || o.payment(r.PaymentID) == nil {
+	r := o.Refund(e.Change.Refund.ID)
+	if r == nil || !r.Open() || o.Payment(r.PaymentID) == nil {
 		return broken("entry %s moves a refund that is not open", e.ID)
 	}
 	r.State = to
 	return nil
 }
 
-func (o *Order) refund(id string) *Refund {
+// Refund finds a refund by its id, or nil.
+func (o *Order) Refund(id string) *Refund {
 	for i := range o.Refunds {
 		if o.Refunds[i].ID == id {
 			return &o.Refunds[i]

@@ -23,7 +23,7 @@ func (o *Order) RequestCapture(act Act, amountMinor int64) (payment Payment, ask
 		return Payment{}, 0, o.underWay("Another amount of the hold is being taken at the PSP.")
 	}
 	err = o.record(act, CaptureRequested, Change{Payment: &PaymentFacts{ID: p.ID, CaptureAsked: amountMinor}}, act.private())
-	return *o.payment(p.ID), amountMinor, err
+	return *o.Payment(p.ID), amountMinor, err
 }
 
 // RequestVoid writes down that the hold of an authorized order is about to be released, which cancels
@@ -39,12 +39,12 @@ func (o *Order) RequestVoid(act Act) (Payment, error) {
 		return *p, nil
 	}
 	err := o.record(act, VoidRequested, Change{Payment: &PaymentFacts{ID: p.ID}}, act.private())
-	return *o.payment(p.ID), err
+	return *o.Payment(p.ID), err
 }
 
 // FailCapture notes that the PSP did not take the held money. Nothing asked, it changes nothing.
 func (o *Order) FailCapture(act Act, paymentID, failure string) error {
-	p := o.payment(paymentID)
+	p := o.Payment(paymentID)
 	if p == nil || p.CaptureAsked == 0 {
 		return nil
 	}
@@ -53,7 +53,7 @@ func (o *Order) FailCapture(act Act, paymentID, failure string) error {
 
 // FailVoid notes that the PSP did not release the hold. Nothing asked, it changes nothing.
 func (o *Order) FailVoid(act Act, paymentID, failure string) error {
-	p := o.payment(paymentID)
+	p := o.Payment(paymentID)
 	if p == nil || !p.VoidAsked {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (o *Order) foldHold(e *Entry) error {
 	if e.Change.Payment == nil {
 		return broken("entry %s asks nothing of a hold", e.ID)
 	}
-	p := o.payment(e.Change.Payment.ID)
+	p := o.Payment(e.Change.Payment.ID)
 	if p == nil || !p.onHold() {
 		return broken("entry %s asks for a hold that is not there", e.ID)
 	}

@@ -139,7 +139,9 @@ type Order struct {
 	Merchant string
 	ID       ID
 	LinkID   string
-	Terms    Terms
+	// TemplateID is the fixed link that the order came from; empty for orders of dynamic links (L5).
+	TemplateID string
+	Terms      Terms
 	// Live is false for test orders, which pay at test accounts only (A1).
 	Live   bool
 	Locale string
@@ -189,6 +191,7 @@ type Spec struct {
 	Merchant    string
 	ID          ID
 	LinkID      string
+	TemplateID  string
 	Terms       Terms
 	Live        bool
 	Locale      string
@@ -209,7 +212,7 @@ func Create(act Act, spec Spec) (*Order, error) {
 	details, customer := spec.Details, spec.Terms.Customer // Copies, so that the rest of spec stays off the heap.
 	err := o.record(act, OrderCreated, Change{
 		To: Pending, Order: &OfferFacts{
-			LinkID: spec.LinkID, Kind: spec.Terms.Kind, AmountMinor: spec.Terms.Amount.Minor(),
+			LinkID: spec.LinkID, TemplateID: spec.TemplateID, Kind: spec.Terms.Kind, AmountMinor: spec.Terms.Amount.Minor(),
 			Currency: spec.Terms.Amount.Currency().Code(), Capture: spec.Terms.Capture,
 			ItemsHash: spec.Terms.ItemsHash, Live: spec.Live, Locale: spec.Locale,
 			OfferUntil: instant(spec.OfferUntil), AcceptUntil: instant(spec.AcceptUntil),
@@ -313,13 +316,14 @@ func (o *Order) AuthorizedMinor() int64 {
 }
 
 func (o *Order) settling() Payment {
-	if p := o.payment(o.SettledBy); p != nil {
+	if p := o.Payment(o.SettledBy); p != nil {
 		return *p
 	}
 	return Payment{}
 }
 
-func (o *Order) payment(id string) *Payment {
+// Payment finds a payment by its id, or nil.
+func (o *Order) Payment(id string) *Payment {
 	for i := range o.Payments {
 		if o.Payments[i].ID == id && id != "" {
 			return &o.Payments[i]

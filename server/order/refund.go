@@ -16,7 +16,7 @@ func (o *Order) RequestRefund(act Act, spec RefundSpec) (Refund, error) {
 	if id == "" {
 		id = o.SettledBy
 	}
-	p := o.payment(id)
+	p := o.Payment(id)
 	switch {
 	case spec.AmountMinor <= 0:
 		return Refund{}, invalidField("amount.minor_units", "must be more than zero")
@@ -40,7 +40,7 @@ func (o *Order) reserve(act Act, p *Payment, amountMinor int64, automatic bool) 
 
 // SendRefund notes that the PSP is about to be asked: from here on it is never blindly sent again (R2).
 func (o *Order) SendRefund(act Act, id string) error {
-	r := o.refund(id)
+	r := o.Refund(id)
 	if r == nil || r.State != RefundReserved {
 		return o.refuse(act.Now, "The refund is not waiting to be sent.")
 	}
@@ -50,24 +50,24 @@ func (o *Order) SendRefund(act Act, id string) error {
 // PostRefund notes that the money went back. Known already, it changes nothing; refused before, it is
 // a contradiction for a person, and the PSP's running total decides (see Apply, FactRefunded).
 func (o *Order) PostRefund(act Act, id string) error {
-	r := o.refund(id)
+	r := o.Refund(id)
 	if r == nil {
 		return broken("no refund %s to post", id)
 	}
 	if r.State == RefundReleased {
 		return o.postedAfterAll(act, r)
 	}
-	if !r.open() {
+	if !r.Open() {
 		return nil
 	}
 	if err := o.record(act, RefundPosted, Change{Refund: &RefundFacts{ID: id}}, nil); err != nil {
 		return err
 	}
-	return o.afterReturn(act, o.payment(r.PaymentID))
+	return o.afterReturn(act, o.Payment(r.PaymentID))
 }
 
 func (o *Order) postedAfterAll(act Act, r *Refund) error {
-	p := o.payment(r.PaymentID)
+	p := o.Payment(r.PaymentID)
 	facts := &ExceptionFacts{
 		Kind: Conflicting, AttemptID: p.AttemptID, AmountMinor: r.AmountMinor, Currency: p.Currency,
 		Detail: "refund " + r.ID + " was refused, and then it was said to be done",
@@ -80,11 +80,11 @@ func (o *Order) postedAfterAll(act Act, r *Refund) error {
 
 // FailRefund releases the reserve: the PSP said no, and nothing went back.
 func (o *Order) FailRefund(act Act, id, failure string) error {
-	r := o.refund(id)
+	r := o.Refund(id)
 	if r == nil {
 		return broken("no refund %s to fail", id)
 	}
-	if !r.open() {
+	if !r.Open() {
 		return nil
 	}
 	return o.record(act, RefundFailed, Change{Refund: &RefundFacts{ID: id, Failure: failure}}, nil)
@@ -92,7 +92,7 @@ func (o *Order) FailRefund(act Act, id, failure string) error {
 
 // DoubtRefund notes that the PSP was asked and no answer came. The reserve stays (R2).
 func (o *Order) DoubtRefund(act Act, id string) error {
-	r := o.refund(id)
+	r := o.Refund(id)
 	if r == nil || r.State != RefundIsSent {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (o *Order) moneyWaits() bool {
 		if !x.Open() || !x.Kind.HoldsMoney() {
 			continue
 		}
-		if p := o.payment(x.PaymentID); p != nil && p.Captured > 0 && !p.gone() {
+		if p := o.Payment(x.PaymentID); p != nil && p.Captured > 0 && !p.gone() {
 			return true
 		}
 	}
@@ -179,11 +179,11 @@ func (o *Order) applyRefunded(act Act, ev *Evidence, _ Policy) error {
 		if err != nil {
 			return err
 		}
-		if err := o.afterReturn(act, o.payment(p.ID)); err != nil {
+		if err := o.afterReturn(act, o.Payment(p.ID)); err != nil {
 			return err
 		}
 	}
-	return o.overReturned(act, o.payment(p.ID), found.excess, string(ev.Fact)+" "+moreThanLeft)
+	return o.overReturned(act, o.Payment(p.ID), found.excess, string(ev.Fact)+" "+moreThanLeft)
 }
 
 // explanation is what a PSP's new total of returned money is made of.
@@ -270,7 +270,7 @@ func (o *Order) applyChargedBack(act Act, ev *Evidence, _ Policy) error {
 	if err := o.note(act, ev, facts); err != nil {
 		return err
 	}
-	p = o.payment(p.ID)
+	p = o.Payment(p.ID)
 	if p.Settles && (o.State == Paid || o.State == PartiallyRefunded || o.State == Refunded) {
 		if err := o.record(act, OrderChargedBack, Change{To: ChargedBack}, nil); err != nil {
 			return err
@@ -299,7 +299,7 @@ func (o *Order) applyChargebackReversed(act Act, ev *Evidence, _ Policy) error {
 	if err := o.note(act, ev, facts); err != nil {
 		return err
 	}
-	p = o.payment(p.ID)
+	p = o.Payment(p.ID)
 	if !p.Settles {
 		return o.comeBack(act, p)
 	}

@@ -21,7 +21,7 @@ func (o *Order) ResolveException(act Act, id string, decision Decision) error {
 	case x == nil || !x.Open():
 		return o.refuse(act.Now, "The exception is not open.")
 	}
-	p := o.payment(x.PaymentID)
+	p := o.Payment(x.PaymentID)
 	money := x.Kind.HoldsMoney() && p != nil && p.Captured > 0
 	switch {
 	case decision == DecideAccept && money && o.acceptable(x, p):
