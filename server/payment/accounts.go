@@ -1,5 +1,17 @@
 package payment
 
+import (
+	"crypto/hmac"
+	"encoding/base64"
+	"net/url"
+
+	"github.com/kvitpay/kvit/server/fault"
+	"github.com/kvitpay/kvit/server/money"
+	"github.com/kvitpay/kvit/server/order"
+	"github.com/kvitpay/kvit/server/psp"
+	"github.com/kvitpay/kvit/server/seal"
+)
+
 // Account is a PSP account as callers see it.
 type Account struct {
 	ID string
@@ -10,3 +22,91 @@ type Account struct {
 	// Refunds, Captures and Voids are abilities (R3); Captures means that it can hold money as well.
 	Refunds, Captures, Voids bool
 }
+
+// Accounts lists the PSP accounts of the caller's merchant, in the order of the settings.
+func (s *Service) Accounts(caller Caller) ([]Account, error) {
+	if _, err := s.Merchant(caller); err != nil {
+		return nil, err
+	}
+	mine := s.accountsOf[caller.Merchant]
+	list := make([]Account, len(mine))
+	for i, a := range mine {
+		d := a.Declaration()
+		list[i] = Account{
+			ID: a.ID(), Kind: d.Kind, Name: a.Name(), Live: a.Live(), Currencies: d.Currencies,
+			Refunds: a.CanRefund(), Captures: a.CanCapture(), Voids: a.CanVoid(),
+		}
+	}
+	return list, nil
+}
+
+// Origins are those that browsers are sent to by any account, for the page's CSP.
+func (s *Service) Origins() []string {
+	var origins []string
+	for _, a := range s.accounts {
+		origins = append(origins, a.Declaration().Origins...)
+	}
+	return origins
+}
+
+// wants is what an order asks of an account.
+type wants struct {
+	amount money.Amount
+	hold   bool
+	live   bool
+}
+
+func wantsOf(o *order.Order) wants {
+	return wants{amount: o.Terms.Amount, hold: o.Terms.Capture == order.Manual, live: o.Live}
+}
+
+// takes reports as a fault why the account cannot take such an order, or nil. Test orders pay at test
+// accounts only, and live ones at live accounts (A1).
+func takes(a *psp.Account, w wants) error {
+	if a.Live() != w.live {
+		return fault.New(fault.Denied, fault.ReasonModeDiffers, "A test order is paid at test accounts only, a live one at live accounts.")
+	}
+	if w.hold && !a.CanCapture() {
+		return fault.New(fault.Precondition, fault.ReasonCaptureUnsupported, "The account cannot hold money and take it later.")
+	}
+	return a.Declaration().Takes(w.amount)
+}
+
+// payable reports as a fault that none of the merchant's accounts can take such an order, with what
+// the first one of its mode says. A merchant without accounts of that mode may make links all the same:
+// the accounts can come later (L5).
+func (s *Service) payable(merchant string, w wants) error {
+	var refused error
+	for _, a := range s.accountsOf[merchant] {
+		if a.Live() != w.live {
+			continue
+		}
+		err := takes(a, w)
+		if err == nil {
+			return nil
+		}
+		if refused == nil {
+			refused = err
+		}
+	}
+	return refused
+}
+
+// callbackURL is the address that a PSP reports to. Its last part cannot be guessed (C3).
+func (s *Service) callbackURL(account string) string {
+	secret := s.keys.MAC(seal.PurposeCallback, []byte(account))
+	return s.publicURL + "/callbacks/psp/" + url.PathEscape(account) + "/" + callbackSecret(secret)
+}
+
+// ownsAddress reports whether secret is what one of the installation's keys made for the account.
+func (s *Service) ownsAddress(account, secret string) bool {
+	for _, id := range s.keys.IDs() {
+		mac, ok := s.keys.MACWith(id, seal.PurposeCallback, []byte(account))
+		if ok && hmac.Equal([]byte(callbackSecret(mac)), []byte(secret)) {
+			return true
+		}
+	}
+	return false
+}
+
+func callbackSecret(mac [32]byte) string { return base64.RawURLEncoding.EncodeToString(mac[:18]) }

@@ -23,45 +23,71 @@ type CancelOrder struct {
 	ValidateOnly   bool
 }
 
-// CancelOrder stops an order's offer (O10), and says whether the answer is a recorded one.
+// CancelOrder stops an order's offer (O10), and says whether the answer is a recorded one. Money that is
+// held for the order is released at the PSP first: the intent is written, the PSP asked, and the outcome
+// written (I5). Where the outcome is not known the order stays AUTHORIZED, and the resolver finds out.
 func (s *Service) CancelOrder(ctx context.Context, caller Caller, in CancelOrder) (OrderInfo, bool, error) {
 	if err := refuseCard("reason", in.Reason); err != nil {
 		return OrderInfo{}, false, err
 	}
-	id, err := order.ParseID(in.OrderID)
+	h, err := s.holding(ctx, caller, in.OrderID)
 	if err != nil {
 		return OrderInfo{}, false, err
-	}
-	// Its words; the decision is made on locked rows. A key that was used for another order is told first (I2).
-	read, missing := s.order(ctx, caller, in.OrderID)
-	if missing != nil && !fault.Is(missing, fault.ReasonOrderNotFound) {
-		return OrderInfo{}, false, missing
 	}
 	f := fields{}
 	f.text("order_id", in.OrderID)
 	f.text("reason", in.Reason)
 	call := Call{Method: methodCancel, Key: in.IdempotencyKey, Fields: f, ValidateOnly: in.ValidateOnly}
-	cmd := writer.Command{Size: commandSize, Keys: store.Keys{Orders: []store.OrderKey{{Merchant: caller.Merchant, ID: id.String()}}}}
-	ids := s.newIDs()
-	return once(ctx, s, caller, call, cmd, func(v *writer.View) (OrderInfo, error) {
-		if missing != nil {
-			return OrderInfo{}, missing
+	info, replayed, err := once(ctx, s, caller, call, h.command(), func(v *writer.View) (OrderInfo, error) {
+		if o := h.order(v); o != nil && o.State == order.Authorized {
+			return h.intend(v, in.Reason, h.void)
 		}
-		o := v.Order(id)
-		if o == nil {
-			return OrderInfo{}, readFailed(store.ErrNotFound, fault.ReasonOrderNotFound, "There is no order "+in.OrderID+".")
-		}
-		if err := sameMode(caller, o.Live); err != nil {
-			return OrderInfo{}, err
-		}
-		act := order.NewAct(v.Now(), caller.actor(), ids)
-		act.Reason = in.Reason
-		if err := o.Cancel(act); err != nil {
-			return OrderInfo{}, err
-		}
-		v.SaveOrder(o)
-		return orderInfo(o, read.Order.Details, v.Now()), nil
+		return h.stop(v, in.Reason)
 	})
+	if !h.voids {
+		return info, replayed, err
+	}
+	return h.answer(ctx, info, replayed, in.ValidateOnly, err)
+}
+
+// order is the order that the call is about, where it is there and its caller may change it.
+func (h *holding) order(v *writer.View) *order.Order {
+	if h.missing != nil {
+		return nil
+	}
+	return v.Order(h.id)
+}
+
+// void asks for the release of the hold.
+func (h *holding) void(o *order.Order, act order.Act) (order.Payment, error) {
+	h.voids = true
+	if h.account != nil && !h.account.CanVoid() {
+		return order.Payment{}, fault.New(fault.Precondition, fault.ReasonCaptureUnsupported,
+			"The account cannot release held money by a call. Use the PSP's own cabinet.")
+	}
+	return o.RequestVoid(act)
+}
+
+// stop ends the offer of an order for which no money is held.
+func (h *holding) stop(v *writer.View, reason string) (OrderInfo, error) {
+	h.voids = false
+	if h.missing != nil {
+		return OrderInfo{}, h.missing
+	}
+	o := v.Order(h.id)
+	if o == nil {
+		return OrderInfo{}, readFailed(store.ErrNotFound, fault.ReasonOrderNotFound, "There is no order "+h.id.String()+".")
+	}
+	if err := sameMode(h.caller, o.Live); err != nil {
+		return OrderInfo{}, err
+	}
+	act := order.NewAct(v.Now(), h.caller.actor(), h.ids)
+	act.Reason = reason
+	if err := o.Cancel(act); err != nil {
+		return OrderInfo{}, err
+	}
+	v.SaveOrder(o)
+	return orderInfo(o, h.details, v.Now()), nil
 }
 
 // sameMode keeps a test key from changing what is live, and a live key from changing tests (A1).

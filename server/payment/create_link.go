@@ -131,6 +131,9 @@ func (s *Service) creation(caller Caller, in CreateLink) (*creation, error) {
 	if in.Capture == "" {
 		in.Capture = order.Automatic
 	}
+	if err := s.payable(caller.Merchant, wants{amount: in.Amount, hold: in.Capture == order.Manual, live: caller.Live}); err != nil {
+		return nil, err
+	}
 	c.terms = order.Terms{Kind: in.Kind, Amount: in.Amount, Capture: in.Capture, Customer: in.Customer, ItemsHash: items}
 	c.locale = text.Match(in.Locale, merchant.Locale).String()
 	c.linkID = c.ids.ID("lnk_", 0)

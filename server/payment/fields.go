@@ -3,6 +3,7 @@ package payment
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"unicode"
 
 	"github.com/kvitpay/kvit/server/fault"
@@ -17,6 +18,14 @@ type fields []seal.FieldValue
 func (f *fields) text(name, value string) {
 	if value != "" {
 		*f = append(*f, seal.FieldValue{Name: name, Value: []byte(value)})
+	}
+}
+
+// amount adds an amount that was sent; zero without a currency was not.
+func (f *fields) amount(name string, minor int64, currency string) {
+	if currency != "" {
+		f.text(name+".minor_units", strconv.FormatInt(minor, 10))
+		f.text(name+".currency_code", currency)
 	}
 }
 

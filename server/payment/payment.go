@@ -19,11 +19,15 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/kvitpay/kvit/server/fault"
 	"github.com/kvitpay/kvit/server/lock"
 	"github.com/kvitpay/kvit/server/order"
+	"github.com/kvitpay/kvit/server/psp"
 	"github.com/kvitpay/kvit/server/seal"
 	"github.com/kvitpay/kvit/server/store"
+	"github.com/kvitpay/kvit/server/stream"
 	"github.com/kvitpay/kvit/server/writer"
 )
 
@@ -54,8 +58,11 @@ type Merchant struct {
 // Store is what the use-cases read.
 type Store interface {
 	store.Reads
+	store.Attempts
 	store.Journal
 	store.Records
+	store.Messages
+	store.Tasks
 }
 
 // Writer is the one way in which state changes.
@@ -68,6 +75,12 @@ type Observer struct {
 	Replayed func(method string)
 	Reused   func(method string)
 	InUse    func(method string)
+	// Callback hears what became of a callback of an account: an outcome of store, or REPEATED.
+	Callback func(account, outcome string)
+	// Forged hears of a callback with a wrong signature (C1).
+	Forged func(account string)
+	// Lost hears of something that should have been kept and was not, and that leads to nothing.
+	Lost func(what string, err error)
 }
 
 // Needs is what a Service is made from.
@@ -79,6 +92,16 @@ type Needs struct {
 	// IDs makes the seed and salt of a command's ids: fresh and random on each call.
 	IDs       func() order.IDs
 	Merchants []Merchant
+	// Accounts are the PSP accounts, those of one merchant in the order in which payers see them.
+	Accounts []*psp.Account
+	// Mark is the installation's mark in our references (C5).
+	Mark psp.Mark
+	// Policies say per merchant what becomes of exceptions (X2). A merchant that is absent holds all.
+	Policies map[string]order.Policy
+	// Bus wakes those who wait for an order to change.
+	Bus stream.Bus
+	// Now is the process's clock. It paces what is kept; decisions use the database's.
+	Now func() time.Time
 	// PublicURL is how payers reach this installation, without a slash at the end.
 	PublicURL string
 	Observer  Observer
@@ -94,6 +117,16 @@ type Service struct {
 	merchants map[string]Merchant
 	publicURL string
 	observer  Observer
+
+	account    map[string]*psp.Account
+	accounts   []*psp.Account
+	accountsOf map[string][]*psp.Account
+	mark       psp.Mark
+	policy     map[string]order.Policy
+	bus        stream.Bus
+	nudges     chan store.OrderKey
+	forged     *rate.Limiter
+	now        func() time.Time
 }
 
 // New makes the use-cases.
@@ -104,6 +137,14 @@ func New(needs Needs) *Service {
 	}
 	for _, m := range needs.Merchants {
 		s.merchants[m.ID] = m
+	}
+	s.mark, s.policy, s.bus, s.now = needs.Mark, needs.Policies, needs.Bus, needs.Now
+	s.nudges = make(chan store.OrderKey, nudgesMax)
+	s.forged = rate.NewLimiter(forgedPace, forgedBurst)
+	s.accounts, s.account, s.accountsOf = needs.Accounts, map[string]*psp.Account{}, map[string][]*psp.Account{}
+	for _, a := range needs.Accounts {
+		s.account[a.ID()] = a
+		s.accountsOf[a.Merchant()] = append(s.accountsOf[a.Merchant()], a)
 	}
 	return s
 }

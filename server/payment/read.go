@@ -26,7 +26,8 @@ type NextStep struct {
 	URL  string
 }
 
-// OrderStatus reads one order. It writes nothing and waits for no PSP (E1).
+// OrderStatus reads one order. It writes nothing and waits for no PSP; where one may know more, it
+// nudges the resolver (E1, O6).
 func (s *Service) OrderStatus(ctx context.Context, caller Caller, orderID string) (OrderStatus, error) {
 	merchant, err := s.Merchant(caller)
 	if err != nil {
@@ -36,6 +37,7 @@ func (s *Service) OrderStatus(ctx context.Context, caller Caller, orderID string
 	if err != nil {
 		return OrderStatus{}, err
 	}
+	s.nudge(read.Order)
 	return OrderStatus{
 		Order:      orderInfo(read.Order, read.Order.Details, read.Now),
 		Exceptions: read.Order.Exceptions,

@@ -1,6 +1,29 @@
 package payment
 
-import "github.com/kvitpay/kvit/server/psp"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kvitpay/kvit/server/fault"
+	"github.com/kvitpay/kvit/server/order"
+	"github.com/kvitpay/kvit/server/psp"
+	"github.com/kvitpay/kvit/server/store"
+	"github.com/kvitpay/kvit/server/writer"
+)
+
+const (
+	// workLease is how long who works at a PSP is left alone; then the resolver takes over (I5).
+	workLease = 30 * time.Second
+	// workMax bounds the work at a PSP with its commits. It is shorter than the lease.
+	workMax = 25 * time.Second
+	// joinWait is how long a second tap waits for the first one's way to the PSP.
+	joinWait = 8 * time.Second
+	// joinPause is how often it looks.
+	joinPause = 150 * time.Millisecond
+)
 
 // StartAttempt is a payer who presses Pay.
 type StartAttempt struct {
@@ -20,4 +43,240 @@ type Started struct {
 	AttemptID string
 	// Handoff is the way to the PSP; nil where it is not known: the page then shows the status.
 	Handoff *psp.Handoff
+}
+
+// StartAttempt writes the intent to pay, asks the PSP for the way there, and writes the outcome (I5).
+// A second tap joins the live attempt and gets the same way (O7).
+//
+// The faults beside those of reads: LINK_INACTIVE, ORDER_STATE, ATTEMPT_IN_PROGRESS, ACCOUNT_UNAVAILABLE
+// for an account that is not there or cannot take the order, and PSP_NOT_ATTEMPTED where certainly
+// nothing happened and the payer may try again. An unknown outcome is no fault.
+func (s *Service) StartAttempt(ctx context.Context, in StartAttempt) (Started, error) {
+	read, err := s.linkByToken(ctx, in.Token)
+	if err != nil {
+		return Started{}, err
+	}
+	if _, known := s.merchants[read.Link.Merchant]; !known {
+		return Started{}, fault.New(fault.NotFound, fault.ReasonLinkNotFound, "There is no such payment link.", fault.Because(errNoMerchant))
+	}
+	account, err := s.choose(&read, in.Account)
+	if err != nil {
+		return Started{}, err
+	}
+	if read.Order == nil {
+		if read, err = s.payersOrder(ctx, &read, in.Nonce); err != nil {
+			return Started{}, err
+		}
+	}
+	t := &start{service: s, account: account, read: &read, ids: s.newIDs()}
+	t.token, _ = s.keys.LinkTokenWith(read.Link.KeyID, read.Link.ID)
+	if err := t.intend(ctx); err != nil {
+		return Started{}, err
+	}
+	// The payer may go away; what was begun at the PSP is written down all the same.
+	working, cancel := context.WithTimeout(context.WithoutCancel(ctx), workMax)
+	defer cancel()
+	if t.joined {
+		return t.join(working)
+	}
+	return t.call(working)
+}
+
+// choose finds the account that the payer wants to pay at.
+func (s *Service) choose(read *store.LinkRead, id string) (*psp.Account, error) {
+	var able []*psp.Account
+	for _, a := range s.accountsOf[read.Link.Merchant] {
+		if takes(a, wantsOfLink(read.Link)) == nil && (id == "" || a.ID() == id) {
+			able = append(able, a)
+		}
+	}
+	if len(able) == 0 || id == "" && len(able) > 1 {
+		return nil, fault.New(fault.Unavailable, fault.ReasonAccountUnavailable, "This way to pay is not available for the order. Choose another one.")
+	}
+	return able[0], nil
+}
+
+// start is one press of Pay on an order.
+type start struct {
+	service *Service
+	account *psp.Account
+	read    *store.LinkRead
+	ids     order.IDs
+	// token is that of the order's own page.
+	token string
+
+	// attempt is the live one after intend: a new one of ours, or one that is joined.
+	attempt order.Attempt
+	joined  bool
+	// fence is the take-over of the attempt's task by which we work (I5).
+	fence int64
+}
+
+func (t *start) orderKey() store.OrderKey {
+	return store.OrderKey{Merchant: t.read.Order.Merchant, ID: t.read.Order.ID.String()}
+}
+
+func (t *start) taskKey() store.TaskKey {
+	return store.TaskKey{Merchant: t.read.Order.Merchant, ID: t.attempt.ID}
+}
+
+// intend commits the intent with its lease, or finds the attempt that is under way.
+func (t *start) intend(ctx context.Context) error {
+	s, key := t.service, t.orderKey()
+	id := t.ids.ID("att_", 0)
+	declared := t.account.Declaration()
+	return s.writer.Do(ctx, writer.Command{
+		Name: "StartAttempt", Merchant: key.Merchant, Size: commandSize,
+		Keys: store.Keys{
+			Orders: []store.OrderKey{key}, Links: []store.LinkKey{{Merchant: key.Merchant, ID: t.read.Link.ID}},
+			Tasks: []store.TaskKey{{Merchant: key.Merchant, ID: id}},
+		},
+		Decide: func(v *writer.View) (err error) {
+			o, l := v.Order(t.read.Order.ID), v.Link(t.read.Link.ID)
+			if o == nil || l == nil {
+				return fmt.Errorf("order %s or its link is gone", key.ID)
+			}
+			if err := l.Usable(v.Now()); err != nil {
+				return err
+			}
+			act := order.NewAct(v.Now(), order.Actor{Kind: order.ByPayer}, t.ids)
+			t.attempt, t.joined, err = o.StartAttempt(act, order.AttemptSpec{
+				ID: id, Account: t.account.ID(), SessionUntil: v.Now().Add(declared.SessionMax), Grace: declared.Grace,
+			})
+			if err != nil || t.joined {
+				return err
+			}
+			v.SaveOrder(o)
+			v.SaveTask(store.Task{
+				TaskKey: store.TaskKey{Merchant: key.Merchant, ID: id}, Kind: store.AskAttempt, OrderID: key.ID, Account: t.account.ID(),
+				DueAt: v.Now().Add(workLease), LeasedUntil: v.Now().Add(workLease),
+			})
+			return nil
+		},
+	})
+}
+
+// call asks the PSP for the way there, and writes the outcome.
+func (t *start) call(ctx context.Context) (Started, error) {
+	handoff, err := t.account.Start(ctx, t.intent())
+	var refused *psp.RefusedError
+	switch {
+	case err == nil:
+		return t.handOff(ctx, handoff)
+	case errors.Is(err, psp.ErrNotAttempted), errors.As(err, &refused):
+		return Started{}, t.bury(ctx, order.DeadNotAttempted, err)
+	case errors.Is(err, psp.ErrHandoffLost):
+		return Started{}, t.bury(ctx, order.DeadNeverHandedOff, err)
+	}
+	started := Started{Token: t.token, AttemptID: t.attempt.ID}
+	return started, t.outcome(ctx, func(v *writer.View, o *order.Order, act order.Act, task *held) error {
+		if task != nil {
+			task.askSoon(v.Now())
+		}
+		return o.Doubt(act, t.attempt.ID)
+	})
+}
+
+func (t *start) intent() psp.Intent {
+	s, o := t.service, t.read.Order
+	description := s.merchants[o.Merchant].Name + " " + o.ID.String()
+	if o.Details != nil && o.Details.Description != "" {
+		description = o.Details.Description
+	}
+	return psp.Intent{
+		Ref: s.mark.Ref(t.attempt.ID), Amount: o.Terms.Amount, Hold: o.Terms.Capture == order.Manual,
+		Description: description, Locale: o.Locale, SessionUntil: t.attempt.SessionUntil,
+		ReturnURL: s.publicURL + "/pay/" + t.token + "/return/" + t.attempt.ID, CallbackURL: s.callbackURL(t.account.ID()),
+	}
+}
+
+// handOff commits that the payer is given the way, before the payer is. Where somebody took over
+// meanwhile, theirs is the way (I5); an attempt that is dead by now is none.
+func (t *start) handOff(ctx context.Context, handoff psp.Handoff) (Started, error) {
+	data, err := json.Marshal(handoff)
+	if err != nil {
+		return Started{}, fmt.Errorf("keep the way to the PSP: %w", err)
+	}
+	var dead, overtaken bool
+	err = t.outcome(ctx, func(v *writer.View, o *order.Order, act order.Act, task *held) error {
+		a := o.Attempt(t.attempt.ID)
+		if dead, overtaken = !a.Live(), task == nil; dead {
+			return nil
+		}
+		if !overtaken {
+			v.SaveHandoff(store.Handoff{Merchant: o.Merchant, AttemptID: a.ID, Data: data})
+			task.askAfter(v.Now(), t.account)
+		}
+		return o.HandOff(act, a.ID)
+	})
+	started := Started{Token: t.token, AttemptID: t.attempt.ID}
+	switch {
+	case err != nil:
+		return Started{}, err
+	case dead:
+		return started, nil // A callback overtook us and said it all (O9): the page shows the status.
+	case overtaken:
+		return t.join(ctx)
+	}
+	started.Handoff = &handoff
+	return started, nil
+}
+
+// bury commits that nothing can come of the attempt, and says so. Where somebody took over meanwhile,
+// they know better (I5).
+func (t *start) bury(ctx context.Context, proof order.DeathProof, cause error) error {
+	err := t.outcome(ctx, func(v *writer.View, o *order.Order, act order.Act, task *held) error {
+		if task == nil {
+			return nil
+		}
+		task.askSoon(v.Now())
+		err := o.Bury(act, t.attempt.ID, proof)
+		task.done = !o.Attempt(t.attempt.ID).Live()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return fault.New(fault.Unavailable, fault.ReasonPSPNotAttempted,
+		"The payment could not be started at the PSP. Nothing was charged; try again.", fault.Because(cause))
+}
+
+// outcome writes what the PSP said. The task is nil where somebody else has taken over (I5).
+func (t *start) outcome(ctx context.Context,
+	decide func(v *writer.View, o *order.Order, act order.Act, task *held) error,
+) error {
+	work := work{order: t.orderKey(), task: t.taskKey(), fence: t.fence, actor: t.account.ID(), ids: t.service.newIDs(), name: "StartAttempt outcome"}
+	return t.service.finish(ctx, work, decide)
+}
+
+// join waits for the way that the first tap was given. Where the first tap's server died before it had
+// one, this one takes over and asks for it: the PSP opens no second payment for the same reference.
+func (t *start) join(ctx context.Context) (Started, error) {
+	started := Started{Token: t.token, AttemptID: t.attempt.ID}
+	waiting, cancel := context.WithTimeout(ctx, joinWait)
+	defer cancel()
+	for {
+		data, err := t.service.store.Handoff(ctx, t.orderKey().Merchant, t.attempt.ID)
+		switch {
+		case err == nil:
+			started.Handoff = &psp.Handoff{}
+			if err := json.Unmarshal(data, started.Handoff); err != nil {
+				return Started{}, fmt.Errorf("read the way to the PSP: %w", err)
+			}
+			return started, nil
+		case !errors.Is(err, store.ErrNotFound):
+			return Started{}, away(err)
+		}
+		taken, err := t.service.store.ClaimTask(ctx, t.taskKey(), workLease)
+		if err == nil {
+			t.fence = taken.Fence
+			return t.call(ctx)
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return Started{}, away(err)
+		}
+		if !pause(waiting, joinPause) {
+			return started, nil
+		}
+	}
 }

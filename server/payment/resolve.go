@@ -1,0 +1,251 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/kvitpay/kvit/server/order"
+	"github.com/kvitpay/kvit/server/psp"
+	"github.com/kvitpay/kvit/server/store"
+	"github.com/kvitpay/kvit/server/writer"
+)
+
+const (
+	// tasksMax is how many tasks one round of the resolver claims.
+	tasksMax = 64
+	// workersMax is how many of them are worked on at a time.
+	workersMax = 16
+	// hintPace is the least time between two lookups of one account that hints ask for (C4).
+	hintPace = time.Second
+	// accountGone is when a task is looked at again whose account is not in the settings.
+	accountGone = time.Hour
+)
+
+// ResolveDue works on tasks that are due: it asks PSPs about attempts and refunds without a final
+// answer, and sends refunds that wait (O6, R2). It says how many it worked on, and whether there may be
+// more. Several servers may do it at once: a task is claimed by a lease, and a result is fenced (I5).
+func (s *Service) ResolveDue(ctx context.Context) (worked int, more bool, err error) {
+	tasks, err := s.store.ClaimTasks(ctx, store.Claim{Limit: tasksMax, LeaseFor: workLease, Spacing: askSpacing})
+	if err != nil {
+		return 0, false, away(err)
+	}
+	errs := make([]error, len(tasks))
+	slots := make(chan struct{}, workersMax)
+	var working sync.WaitGroup
+	for i := range tasks {
+		slots <- struct{}{}
+		working.Go(func() {
+			defer func() { <-slots }()
+			if err := s.resolve(ctx, &tasks[i]); err != nil {
+				errs[i] = fmt.Errorf("%s of order %s: %w", tasks[i].ID, tasks[i].OrderID, err)
+			}
+		})
+	}
+	working.Wait()
+	return len(tasks), len(tasks) == tasksMax, errors.Join(errs...)
+}
+
+// resolve works on one claimed task.
+func (s *Service) resolve(ctx context.Context, task *store.Task) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workMax) // What was begun is written down.
+	defer cancel()
+	read, err := s.store.Order(ctx, store.OrderKey{Merchant: task.Merchant, ID: task.OrderID})
+	if err != nil {
+		return away(err)
+	}
+	r := &resolving{service: s, task: task, order: read.Order, account: s.account[task.Account], now: read.Now}
+	switch {
+	case r.account == nil:
+		return r.putOff(ctx, accountGone)
+	case task.Kind == store.DoRefund:
+		return r.refund(ctx)
+	}
+	return r.attempt(ctx)
+}
+
+// resolving is a claimed task with what it is about, as it was when it was claimed.
+type resolving struct {
+	service *Service
+	task    *store.Task
+	order   *order.Order
+	account *psp.Account
+	now     time.Time
+}
+
+// work is the claimed task as work at its PSP.
+func (r *resolving) work(name string) work {
+	return work{
+		name: name, order: store.OrderKey{Merchant: r.task.Merchant, ID: r.task.OrderID}, task: r.task.TaskKey,
+		fence: r.task.Fence, actor: r.task.Account, ids: r.service.newIDs(),
+	}
+}
+
+// putOff commits that the task waits. Where somebody has taken over, nothing changes.
+func (r *resolving) putOff(ctx context.Context, wait time.Duration) error {
+	return r.service.finish(ctx, r.work("PutTaskOff"), func(v *writer.View, _ *order.Order, _ order.Act, t *held) error {
+		if t != nil {
+			t.DueAt = v.Now().Add(wait)
+		}
+		return nil
+	})
+}
+
+// attempt asks about an attempt, goes on with what was asked of its hold, and decides what the answer proves.
+func (r *resolving) attempt(ctx context.Context) error {
+	a := r.order.Attempt(r.task.ID)
+	if a == nil || !a.Live() && !r.task.Hinted {
+		return r.end(ctx)
+	}
+	if r.task.Hinted {
+		ready, err := r.service.store.TakePace(ctx, r.account.ID(), hintPace)
+		if err != nil {
+			return away(err)
+		}
+		if !ready {
+			return r.putOff(ctx, hintPace)
+		}
+	}
+	_, err := r.service.store.Handoff(ctx, r.task.Merchant, a.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return away(err)
+	}
+	found := lookup{neverLeft: err != nil}
+	found.report, found.err = r.ask(ctx, a)
+	found.holdErr = r.goOn(ctx, a, &found)
+	return r.conclude(ctx, &found)
+}
+
+// end commits that there is nothing left to ask.
+func (r *resolving) end(ctx context.Context) error {
+	return r.service.finish(ctx, r.work("EndTask"), func(_ *writer.View, _ *order.Order, _ order.Act, t *held) error {
+		if t != nil {
+			t.done = !r.hintedMeanwhile(t)
+		}
+		return nil
+	})
+}
+
+// hintedMeanwhile reports whether a callback asked for a lookup after this one was claimed (C4).
+func (r *resolving) hintedMeanwhile(t *held) bool { return t.Hinted && t.DueAt.After(r.task.DueAt) }
+
+// lookup is what a question brought.
+type lookup struct {
+	report psp.Report
+	err    error
+	// neverLeft is true where the way to the PSP was never given to a payer.
+	neverLeft bool
+	// held is what was asked of the attempt's hold, nil where nothing was; holdErr is the PSP's answer
+	// to its repetition.
+	held    *order.Payment
+	holdErr error
+}
+
+func (r *resolving) ask(ctx context.Context, a *order.Attempt) (psp.Report, error) {
+	if r.account.Declaration().CannotAsk {
+		return psp.Report{}, errCannotAsk
+	}
+	return r.account.Ask(ctx, r.service.refOf(r.order, a.ID))
+}
+
+var errCannotAsk = errors.New("the PSP has no lookup")
+
+// refOf names the payment of an attempt to its PSP.
+func (s *Service) refOf(o *order.Order, attemptID string) psp.Ref {
+	ref := psp.Ref{Ref: s.mark.Ref(attemptID)}
+	if a := o.Attempt(attemptID); a != nil {
+		if p := o.Payment(a.PaymentID); p != nil {
+			ref.PSPPaymentID = p.PSPPaymentID
+		}
+	}
+	return ref
+}
+
+// goOn asks once more for a capture or void that has no answer yet, where the lookup shows that the
+// money is still held: so nothing came of it, and nothing is done twice.
+func (r *resolving) goOn(ctx context.Context, a *order.Attempt, found *lookup) error {
+	p := askedHold(r.order, a.ID)
+	if p == nil || found.err != nil || !shows(found.report.Findings, order.FactAuthorized) ||
+		shows(found.report.Findings, order.FactSucceeded) || shows(found.report.Findings, order.FactVoided) {
+		return nil
+	}
+	found.held = p
+	report, err := r.service.askHold(ctx, r.account, r.order, p)
+	if err == nil {
+		found.report.Findings = append(found.report.Findings, report.Findings...)
+	}
+	return err
+}
+
+func shows(findings []psp.Finding, fact order.Fact) bool {
+	for i := range findings {
+		if findings[i].Fact == fact {
+			return true
+		}
+	}
+	return false
+}
+
+// conclude commits what a lookup showed, what it proves, and when to ask again.
+func (r *resolving) conclude(ctx context.Context, found *lookup) error {
+	w := r.work("ResolveAttempt")
+	heard := r.service.answered(r.account, r.task.ID, found.report, w.ids)
+	w.keys = heard.keys()
+	return r.service.finish(ctx, w, func(v *writer.View, o *order.Order, act order.Act, t *held) error {
+		if err := heard.apply(v, o, act); err != nil {
+			return err
+		}
+		if err := failHold(o, act, found.held, found.holdErr); err != nil {
+			return err
+		}
+		if t == nil {
+			return nil // Somebody took over: what it proves is theirs to say (I5).
+		}
+		return r.prove(o, act, t, found)
+	})
+}
+
+// prove decides whether the attempt is dead (O7), stuck (O6), or asked about again.
+func (r *resolving) prove(o *order.Order, act order.Act, t *held, found *lookup) error {
+	a := o.Attempt(r.task.ID)
+	overdue := !act.Now.Before(a.SessionUntil.Add(a.Grace))
+	unpaid := errors.Is(found.err, errCannotAsk) || found.err == nil && found.report.Unpaid
+	proof := order.DeathProof("")
+	switch {
+	case !a.Live():
+	case found.neverLeft && (a.State == order.AttemptCreated || a.State == order.AttemptUncertain):
+		proof = order.DeadNeverHandedOff
+	case overdue && unpaid && a.State != order.AttemptAuthorized:
+		proof = order.DeadSessionOver
+	case found.err != nil:
+		if err := o.Doubt(act, a.ID); err != nil {
+			return err
+		}
+	}
+	if proof != "" {
+		if err := o.Bury(act, a.ID, proof); err != nil {
+			return err
+		}
+	}
+	if r.hintedMeanwhile(t) {
+		t.asked(act.Now)
+		t.Hinted, t.DueAt = true, act.Now.Add(askSpacing)
+		return nil
+	}
+	t.asked(act.Now)
+	if a = o.Attempt(r.task.ID); !a.Live() {
+		t.done = true
+		return nil
+	}
+	more := t.askAfter(act.Now, r.account)
+	if end := a.SessionUntil.Add(a.Grace); !overdue && t.DueAt.After(end) {
+		t.DueAt = end // The answer at its end is the one that counts.
+	}
+	if more || !overdue || a.State == order.AttemptAuthorized {
+		return nil // A hold lives for days; it is asked about at the schedule's last pace.
+	}
+	t.done = true
+	return o.Stick(act, a.ID)
+}

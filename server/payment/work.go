@@ -1,0 +1,91 @@
+package payment
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kvitpay/kvit/server/order"
+	"github.com/kvitpay/kvit/server/psp"
+	"github.com/kvitpay/kvit/server/store"
+	"github.com/kvitpay/kvit/server/writer"
+)
+
+// work is something that was done at a PSP, and by which lease.
+type work struct {
+	name  string
+	order store.OrderKey
+	task  store.TaskKey
+	// fence is the take-over that allowed the work.
+	fence int64
+	// actor is the account whose PSP said what is written now.
+	actor string
+	ids   order.IDs
+	// keys are more keys that the decision needs.
+	keys store.Keys
+}
+
+// held is the worker's task while the outcome is decided.
+type held struct {
+	store.Task
+	// done ends the task with the commit.
+	done bool
+}
+
+// finish commits the outcome of work at a PSP on fresh rows. The decision is given the task where it is
+// still the worker's, and nil where somebody took over: a fence protects take-overs, not knowledge, so
+// that what was learned is merged all the same (I5, O9). It changes the task in place.
+func (s *Service) finish(ctx context.Context, w work,
+	decide func(v *writer.View, o *order.Order, act order.Act, task *held) error,
+) error {
+	id, err := order.ParseID(w.order.ID)
+	if err != nil {
+		return err
+	}
+	keys := w.keys
+	keys.Orders = append(keys.Orders, w.order)
+	keys.Tasks = append(keys.Tasks, w.task)
+	return s.writer.Do(ctx, writer.Command{
+		Name: w.name, Merchant: w.order.Merchant, Keys: keys, Size: commandSize,
+		Decide: func(v *writer.View) error {
+			o := v.Order(id)
+			if o == nil {
+				return fmt.Errorf("order %s is gone", w.order.ID)
+			}
+			var mine *held
+			if t, ok := v.Task(w.task.ID); ok && t.Fence == w.fence {
+				t.LeasedUntil = time.Time{}
+				mine = &held{Task: t}
+			}
+			act := order.NewAct(v.Now(), order.Actor{Kind: order.ByPSP, ID: w.actor}, w.ids)
+			if err := decide(v, o, act, mine); err != nil {
+				return err
+			}
+			v.SaveOrder(o)
+			switch {
+			case mine == nil:
+			case mine.done:
+				v.FinishTask(mine.ID)
+			default:
+				v.SaveTask(mine.Task)
+			}
+			return nil
+		},
+	})
+}
+
+// askSoon makes a task due as soon as a question is allowed.
+func (t *held) askSoon(now time.Time) { t.DueAt = now.Add(askSpacing) }
+
+// askAfter makes a task due by the PSP's schedule, and reports false where that has ended.
+func (t *held) askAfter(now time.Time, account *psp.Account) bool {
+	wait, more := account.Declaration().Wait(t.Asked)
+	t.DueAt = now.Add(wait)
+	return more
+}
+
+// asked counts a question.
+func (t *held) asked(now time.Time) {
+	t.Hinted, t.AskedAt = false, now
+	t.Asked++
+}
