@@ -35,8 +35,11 @@ var (
 type Store interface {
 	Begins
 	Reads
+	Attempts
 	Journal
 	Records
+	Messages
+	Tasks
 	Credentials
 	Installation
 	// Close waits for what is under way and lets the database go.
@@ -290,6 +293,8 @@ type Reads interface {
 	Order(ctx context.Context, key OrderKey) (OrderRead, error)
 	// Link reads one link, or ErrNotFound.
 	Link(ctx context.Context, key LinkKey) (LinkRead, error)
+	// LinkByToken finds a link of any merchant by the SHA-256 of its token (L1), or ErrNotFound.
+	LinkByToken(ctx context.Context, tokenHash [32]byte) (LinkRead, error)
 	// ListOrders returns orders by creation time and id, newest first.
 	ListOrders(ctx context.Context, merchant string, filter OrderFilter, page Page) ([]OrderRead, error)
 	// ListLinks returns links by creation time and id, newest first.
@@ -300,8 +305,6 @@ type Reads interface {
 
 // Attempts answers questions about what stands below orders.
 type Attempts interface {
-	// LinkByToken finds a link of any merchant by the SHA-256 of its token (L1), or ErrNotFound.
-	LinkByToken(ctx context.Context, tokenHash [32]byte) (LinkRead, error)
 	// OrderOfAttempt names the order of an attempt, or ErrNotFound. Calls at the same time share a statement.
 	OrderOfAttempt(ctx context.Context, merchant, attemptID string) (string, error)
 	// OrderOfRefund names the order of a refund, or ErrNotFound.
@@ -458,6 +461,9 @@ type Installation interface {
 	// EnsureKeys compares the check values of the installation's keys with those in the database and
 	// adds new ones; ErrKeysDoNotFit where the database knows a key id that is missing or differs (A2).
 	EnsureKeys(ctx context.Context, checks map[string][]byte) error
+	// EnsureMark returns the mark of this installation's references (C5): the given one, if it is the
+	// first, and for ever after the one that was kept then.
+	EnsureMark(ctx context.Context, mark string) (string, error)
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 	// Pools are the pools of connections as they stand, for metrics. Their names and number never change.

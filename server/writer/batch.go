@@ -130,14 +130,15 @@ func (b *batch) once(ctx context.Context, cmds []*Command, errs []error, run int
 	for i, cmd := range cmds {
 		errs[i] = b.decide(ctx, cmd)
 	}
+	b.view.collect()
 	if b.view.unchanged() {
 		return nil
 	}
 	if err := b.save(ctx, tx, cmds, run); err != nil {
 		return err
 	}
-	if b.publish != nil {
-		b.publish(b.view.merchants())
+	if names := b.view.merchants(); b.publish != nil && len(names) > 0 {
+		b.publish(names)
 	}
 	return nil
 }
@@ -146,12 +147,7 @@ func (b *batch) load(ctx context.Context, cmds []*Command, run int) (store.Tx, e
 	if err := b.hook(ctx, b.hooks.AfterCollect, cmds, run); err != nil {
 		return nil, loadFailed(err)
 	}
-	b.keys.Orders, b.keys.Links, b.keys.Records = b.keys.Orders[:0], b.keys.Links[:0], b.keys.Records[:0]
-	for _, cmd := range cmds {
-		b.keys.Orders = append(b.keys.Orders, cmd.Keys.Orders...)
-		b.keys.Links = append(b.keys.Links, cmd.Keys.Links...)
-		b.keys.Records = append(b.keys.Records, cmd.Keys.Records...)
-	}
+	b.gather(cmds)
 	tx, err := b.begins.Begin(ctx, b.keys)
 	if err != nil {
 		return nil, loadFailed(err)
@@ -161,6 +157,21 @@ func (b *batch) load(ctx context.Context, cmds []*Command, run int) (store.Tx, e
 		return nil, loadFailed(err)
 	}
 	return tx, nil
+}
+
+// gather names what the commands need.
+func (b *batch) gather(cmds []*Command) {
+	k := &b.keys
+	k.Orders, k.Links, k.Records = k.Orders[:0], k.Links[:0], k.Records[:0]
+	k.Messages, k.Tasks, k.Payments = k.Messages[:0], k.Tasks[:0], k.Payments[:0]
+	for _, cmd := range cmds {
+		k.Orders = append(k.Orders, cmd.Keys.Orders...)
+		k.Links = append(k.Links, cmd.Keys.Links...)
+		k.Records = append(k.Records, cmd.Keys.Records...)
+		k.Messages = append(k.Messages, cmd.Keys.Messages...)
+		k.Tasks = append(k.Tasks, cmd.Keys.Tasks...)
+		k.Payments = append(k.Payments, cmd.Keys.Payments...)
+	}
 }
 
 // loadFailed keeps a lost race apart from a store that is away.

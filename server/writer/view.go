@@ -33,6 +33,12 @@ type View struct {
 	orders  map[store.OrderKey]int
 	links   map[store.LinkKey]int
 	records map[store.RecordKey]int
+	// owners finds the payments of those orders.
+	owners map[store.PaymentKey]string
+	// messages, tasks and handoffs are saved whole.
+	messages kept[store.MessageKey, store.Message]
+	tasks    kept[store.TaskKey, taskState]
+	handoffs kept[handoffKey, store.Handoff]
 	// savedOrders and savedLinks are what this command saved.
 	savedOrders []saved[*order.Order]
 	savedLinks  []saved[*order.Link]
@@ -234,6 +240,7 @@ func keyOf(o *order.Order) store.OrderKey {
 func (v *View) begin(snapshot *store.Snapshot) {
 	if v.orders == nil {
 		v.orders, v.links, v.records = map[store.OrderKey]int{}, map[store.LinkKey]int{}, map[store.RecordKey]int{}
+		v.owners = map[store.PaymentKey]string{}
 	}
 	v.snapshot = snapshot
 }
@@ -243,13 +250,22 @@ func (v *View) end() {
 	clear(v.orders)
 	clear(v.links)
 	clear(v.records)
+	clear(v.owners)
+	v.messages.end()
+	v.tasks.end()
+	v.handoffs.end()
 	c := &v.changes
-	clear(c.Orders)
-	clear(c.Links)
-	clear(c.Records)
-	clear(c.Entries)
-	c.Orders, c.Links, c.Records, c.Entries = c.Orders[:0], c.Links[:0], c.Records[:0], c.Entries[:0]
+	*c = store.Changes{
+		Orders: emptied(c.Orders), Links: emptied(c.Links), Records: emptied(c.Records), Entries: emptied(c.Entries),
+		Messages: emptied(c.Messages), Tasks: emptied(c.Tasks), Done: emptied(c.Done), Handoffs: emptied(c.Handoffs),
+	}
 	v.snapshot = nil
+}
+
+// emptied is the slice without its rows, to be filled again.
+func emptied[T any](rows []T) []T {
+	clear(rows)
+	return rows[:0]
 }
 
 // enter begins a command.
@@ -271,7 +287,11 @@ func (v *View) leave(keep bool) error {
 			v.breaks("changes link %s after saving it", s.row.ID)
 		}
 	}
-	if keep && v.broken == nil {
+	keep = keep && v.broken == nil
+	v.messages.leave(keep)
+	v.tasks.leave(keep)
+	v.handoffs.leave(keep)
+	if keep {
 		v.keep()
 	} else {
 		c := &v.changes
@@ -295,6 +315,7 @@ func (v *View) keep() {
 			v.orders[key] = i
 		}
 		v.changes.Orders[i].After = s.row
+		v.own(s.row)
 	}
 	for _, s := range v.savedLinks {
 		key := store.LinkKey{Merchant: s.row.Merchant, ID: s.row.ID}
@@ -311,8 +332,10 @@ func (v *View) keep() {
 	}
 }
 
+// unchanged reports whether the batch writes nothing, after collect.
 func (v *View) unchanged() bool {
-	return len(v.changes.Orders) == 0 && len(v.changes.Links) == 0 && len(v.changes.Records) == 0
+	c := &v.changes
+	return len(c.Orders)+len(c.Links)+len(c.Records)+len(c.Messages)+len(c.Tasks)+len(c.Done)+len(c.Handoffs) == 0
 }
 
 // merchants names whose journal grew, each once.

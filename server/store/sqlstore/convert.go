@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -260,6 +261,8 @@ type paymentRow struct {
 	Reserved     int64  `json:"reserved"`
 	Refunded     int64  `json:"refunded"`
 	ChargedBack  int64  `json:"charged_back"`
+	CaptureAsked int64  `json:"capture_asked"`
+	VoidAsked    bool   `json:"void_asked"`
 	Settles      bool   `json:"settles"`
 }
 
@@ -267,7 +270,8 @@ func paymentRowOf(at place, p *order.Payment) paymentRow {
 	return paymentRow{
 		place: at, PaymentID: p.ID, Account: p.Account, PSPPaymentID: p.PSPPaymentID, AttemptID: p.AttemptID,
 		Currency: p.Currency, Authorized: p.Authorized, Captured: p.Captured, Reserved: p.Reserved,
-		Refunded: p.Refunded, ChargedBack: p.ChargedBack, Settles: p.Settles,
+		Refunded: p.Refunded, ChargedBack: p.ChargedBack,
+		CaptureAsked: p.CaptureAsked, VoidAsked: p.VoidAsked, Settles: p.Settles,
 	}
 }
 
@@ -275,7 +279,8 @@ func (r *paymentRow) payment() order.Payment {
 	return order.Payment{
 		ID: r.PaymentID, Account: r.Account, PSPPaymentID: r.PSPPaymentID, AttemptID: r.AttemptID,
 		Currency: r.Currency, Authorized: r.Authorized, Captured: r.Captured, Reserved: r.Reserved,
-		Refunded: r.Refunded, ChargedBack: r.ChargedBack, Settles: r.Settles,
+		Refunded: r.Refunded, ChargedBack: r.ChargedBack,
+		CaptureAsked: r.CaptureAsked, VoidAsked: r.VoidAsked, Settles: r.Settles,
 	}
 }
 
@@ -407,6 +412,79 @@ type recordRow struct {
 
 func (r *recordRow) key() store.RecordKey {
 	return store.RecordKey{Merchant: r.Merchant, Method: r.Method, Key: r.Key}
+}
+
+// messageRow is a row of messages; Sealed is left out where raw bytes are not asked for.
+type messageRow struct {
+	Merchant   string `db:"merchant"`
+	Account    string `db:"account"`
+	Digest     digest `db:"digest"`
+	MessageID  string `db:"message_id"`
+	Kind       string `db:"kind"`
+	Outcome    string `db:"outcome"`
+	Ref        string `db:"ref"`
+	AttemptID  string `db:"attempt_id"`
+	OrderID    string `db:"order_id"`
+	ReceivedAt micros `db:"received_at"`
+	Sealed     []byte `db:"sealed"`
+}
+
+func messageRowOf(m *store.Message, sealed []byte) messageRow {
+	return messageRow{
+		Merchant: m.Merchant, Account: m.Account, Digest: m.Digest, MessageID: m.ID,
+		Kind: string(m.Kind), Outcome: string(m.Outcome), Ref: m.Ref, AttemptID: m.AttemptID, OrderID: m.OrderID,
+		ReceivedAt: micros{m.ReceivedAt}, Sealed: sealed,
+	}
+}
+
+func (r *messageRow) key() store.MessageKey {
+	return store.MessageKey{Merchant: r.Merchant, Account: r.Account, Digest: r.Digest}
+}
+
+// message is the message with its raw bytes, which may be nil.
+func (r *messageRow) message(raw []byte) store.Message {
+	return store.Message{
+		MessageKey: r.key(), ID: r.MessageID, Kind: store.MessageKind(r.Kind), Outcome: store.MessageOutcome(r.Outcome),
+		Ref: r.Ref, AttemptID: r.AttemptID, OrderID: r.OrderID, ReceivedAt: r.ReceivedAt.Time, Raw: raw,
+	}
+}
+
+// taskRow is a row of tasks.
+type taskRow struct {
+	Merchant    string `db:"merchant"`
+	TaskID      string `db:"task_id"`
+	Kind        string `db:"kind"`
+	OrderID     string `db:"order_id"`
+	Account     string `db:"account"`
+	DueAt       micros `db:"due_at"`
+	LeasedUntil micros `db:"leased_until"`
+	Fence       int64  `db:"fence"`
+	Asked       int32  `db:"asked"`
+	AskedAt     micros `db:"asked_at"`
+	Hinted      bool   `db:"hinted"`
+}
+
+func taskRowOf(t *store.Task) taskRow {
+	return taskRow{
+		Merchant: t.Merchant, TaskID: t.ID, Kind: string(t.Kind), OrderID: t.OrderID, Account: t.Account,
+		DueAt: micros{t.DueAt}, LeasedUntil: micros{t.LeasedUntil}, Fence: t.Fence,
+		Asked: int32(min(t.Asked, math.MaxInt32)), AskedAt: micros{t.AskedAt}, Hinted: t.Hinted, //nolint:gosec // A CHECK keeps it above zero.
+	}
+}
+
+func (r *taskRow) task() store.Task {
+	return store.Task{
+		TaskKey: store.TaskKey{Merchant: r.Merchant, ID: r.TaskID}, Kind: store.TaskKind(r.Kind), OrderID: r.OrderID,
+		Account: r.Account, DueAt: r.DueAt.Time, LeasedUntil: r.LeasedUntil.Time, Fence: r.Fence,
+		Asked: int(r.Asked), AskedAt: r.AskedAt.Time, Hinted: r.Hinted,
+	}
+}
+
+// handoffRow is a row of handoffs.
+type handoffRow struct {
+	Merchant  string
+	AttemptID string
+	Sealed    []byte
 }
 
 // entryRow is a row of entries.

@@ -17,6 +17,10 @@ const (
 
 	addCheck = `INSERT INTO installation_keys (key_id, check_value) VALUES ($1, $2) ON CONFLICT DO NOTHING`
 
+	addMark = `INSERT INTO installation (one, mark) VALUES (true, $1) ON CONFLICT DO NOTHING`
+
+	readMark = `SELECT mark FROM installation`
+
 	readChecks = `SELECT key_id, check_value FROM installation_keys ORDER BY key_id`
 )
 
@@ -81,6 +85,29 @@ func (w *writes) EnsureMerchants(ctx context.Context, merchants []string) error 
 		}
 		return nil
 	})
+}
+
+// apart runs one small change that touches no order, beside the batches: on PostgreSQL f's one statement is
+// a transaction of its own, on a connection that no batch waits for.
+func (w *writes) apart(ctx context.Context, f func(tx transaction) error) error {
+	if w.dialect == onPostgres {
+		return f(w.db)
+	}
+	return w.inTx(ctx, f)
+}
+
+// EnsureMark implements store.Installation.
+func (w *writes) EnsureMark(ctx context.Context, mark string) (kept string, err error) {
+	err = w.inTx(ctx, func(tx transaction) error {
+		if _, err := tx.ExecContext(ctx, addMark, mark); err != nil {
+			return beforeCommit("add mark", err)
+		}
+		return beforeCommit("read mark", tx.GetContext(ctx, &kept, readMark))
+	})
+	if err != nil {
+		return "", err
+	}
+	return kept, nil
 }
 
 // EnsureKeys implements store.Installation. New ones are stored before all are compared, so that of

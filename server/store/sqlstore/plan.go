@@ -2,9 +2,9 @@ package sqlstore
 
 import (
 	"cmp"
+	"encoding/hex"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/store"
@@ -21,6 +21,10 @@ type plan struct {
 	exceptions written[exceptionRow]
 	records    []recordRow
 	texts      []textRow
+	messages   written[messageRow]
+	tasks      written[taskRow]
+	done       []store.TaskKey
+	handoffs   []handoffRow
 	// entries are in the order of decisions; position and hash are filled in by chain.
 	entries []entryRow
 	digests []order.Hash
@@ -41,8 +45,8 @@ func (w *written[Row]) change(row Row, loaded int64) {
 	w.loaded = append(w.loaded, loaded)
 }
 
-// makePlan turns changes into rows. Private texts and results are sealed here.
-func makePlan(sealer Sealer, now time.Time, changes *store.Changes) (*plan, error) {
+// makePlan turns changes into rows. Private texts, results, messages and handoffs are sealed here.
+func makePlan(sealer Sealer, snap *store.Snapshot, changes *store.Changes) (*plan, error) {
 	p := &plan{}
 	for _, c := range sorted(changes.Links, func(a, b store.LinkChange) int {
 		return cmp.Or(cmp.Compare(a.After.Merchant, b.After.Merchant), cmp.Compare(a.After.ID, b.After.ID))
@@ -59,10 +63,46 @@ func makePlan(sealer Sealer, now time.Time, changes *store.Changes) (*plan, erro
 	}) {
 		p.records = append(p.records, recordRow{
 			Merchant: r.Merchant, Method: r.Method, Key: r.Key, Fingerprint: r.Fingerprint,
-			Result: sealer.Seal(r.Result, recordPlace(r.RecordKey)), CreatedAt: micros{now},
+			Result: sealer.Seal(r.Result, recordPlace(r.RecordKey)), CreatedAt: micros{snap.Now},
 		})
 	}
+	p.addMessages(sealer, snap, changes.Messages)
+	p.addTasks(snap, changes)
+	p.addHandoffs(sealer, changes.Handoffs)
 	return p, p.addEntries(sealer, changes.Entries)
+}
+
+// addMessages adds those that were loaded as changes, and the others as new.
+func (p *plan) addMessages(sealer Sealer, snap *store.Snapshot, messages []store.Message) {
+	for _, m := range sorted(messages, func(a, b store.Message) int { return compareMessageKeys(a.MessageKey, b.MessageKey) }) {
+		if _, known := snap.Messages[m.MessageKey]; known {
+			p.messages.changed = append(p.messages.changed, messageRowOf(&m, nil))
+		} else {
+			p.messages.fresh = append(p.messages.fresh, messageRowOf(&m, sealer.Seal(m.Raw, messagePlace(m.MessageKey))))
+		}
+	}
+}
+
+// addTasks adds those that were loaded, and are locked, as changes, and the others as new.
+func (p *plan) addTasks(snap *store.Snapshot, changes *store.Changes) {
+	for _, t := range sorted(changes.Tasks, func(a, b store.Task) int { return compareTaskKeys(a.TaskKey, b.TaskKey) }) {
+		if _, known := snap.Tasks[t.TaskKey]; known {
+			p.tasks.changed = append(p.tasks.changed, taskRowOf(&t))
+		} else {
+			p.tasks.fresh = append(p.tasks.fresh, taskRowOf(&t))
+		}
+	}
+	p.done = sorted(changes.Done, compareTaskKeys)
+}
+
+func (p *plan) addHandoffs(sealer Sealer, handoffs []store.Handoff) {
+	for _, h := range sorted(handoffs, func(a, b store.Handoff) int {
+		return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.AttemptID, b.AttemptID))
+	}) {
+		p.handoffs = append(p.handoffs, handoffRow{
+			Merchant: h.Merchant, AttemptID: h.AttemptID, Sealed: sealer.Seal(h.Data, handoffPlace(h.Merchant, h.AttemptID)),
+		})
+	}
 }
 
 func sorted[T any](rows []T, compare func(a, b T) int) []T {
@@ -146,7 +186,8 @@ func (p *plan) addEntries(sealer Sealer, entries []order.Entry) error {
 // empty reports whether there is nothing to write.
 func (p *plan) empty() bool {
 	return len(p.links.fresh)+len(p.links.changed)+len(p.orders.fresh)+len(p.orders.changed)+
-		len(p.records)+len(p.entries) == 0
+		len(p.records)+len(p.entries)+len(p.messages.fresh)+len(p.messages.changed)+
+		len(p.tasks.fresh)+len(p.tasks.changed)+len(p.done)+len(p.handoffs) == 0
 }
 
 // chain gives every entry its position and the chain's hash there (J2, J3), and returns the new heads.
@@ -176,3 +217,15 @@ func recordPlace(k store.RecordKey) []byte {
 }
 
 func textPlace(merchant, entryID string) []byte { return []byte("texts|" + merchant + "|" + entryID) }
+
+func messagePlace(k store.MessageKey) []byte { return placeAt("messages|", k) }
+
+func forgedPlace(k store.MessageKey) []byte { return placeAt("forged|", k) }
+
+func placeAt(table string, k store.MessageKey) []byte {
+	return hex.AppendEncode([]byte(table+k.Merchant+"|"+k.Account+"|"), k.Digest[:])
+}
+
+func handoffPlace(merchant, attemptID string) []byte {
+	return []byte("handoffs|" + merchant + "|" + attemptID)
+}

@@ -91,7 +91,8 @@ func prepares(statements []string) func(context.Context, *pgx.Conn) error {
 
 // Close waits for what is under way and closes every connection.
 func (s *postgres) Close() error {
-	s.lookups.close()
+	s.recorded.close()
+	s.attempts.close()
 	return errors.Join(s.write.Close(), s.db.Close())
 }
 

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
@@ -34,6 +35,21 @@ JOIN records r ON r.merchant = k.merchant AND r.method = k.method AND r.key = k.
 
 	loadChildren = `SELECT o.merchant, o.order_id,` + childrenOnPostgres + `
 FROM unnest($1::text[], $2::text[]) AS o(merchant, order_id)`
+
+	// A task is locked against claims too, which pass over it.
+	lockTasks = `SELECT ` + taskColumns + `
+FROM unnest($1::text[], $2::text[]) AS k(merchant, task_id)
+JOIN tasks t ON t.merchant = k.merchant AND t.task_id = k.task_id
+ORDER BY t.merchant, t.task_id FOR UPDATE OF t`
+
+	findMessages = `SELECT ` + messageColumns + `, NULL::bytea AS sealed
+FROM unnest($1::text[], $2::text[], $3::bytea[]) AS k(merchant, account, digest)
+JOIN messages m ON m.merchant = k.merchant AND m.account = k.account AND m.digest = k.digest`
+
+	findOwners = `SELECT ` + ownerColumns + `
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k(merchant, account, psp_payment_id)
+JOIN payments p ON p.merchant = k.merchant AND p.account = k.account AND p.psp_payment_id = k.psp_payment_id
+	AND p.psp_payment_id <> ''`
 
 	readClock = `SELECT clock_timestamp()`
 )
@@ -92,6 +108,10 @@ func newSnapshot() *store.Snapshot {
 		Orders:  map[store.OrderKey]*order.Order{},
 		Links:   map[store.LinkKey]*order.Link{},
 		Records: map[store.RecordKey]store.Record{},
+
+		Messages: map[store.MessageKey]store.Message{},
+		Tasks:    map[store.TaskKey]store.Task{},
+		Payments: map[store.PaymentKey]store.OrderKey{},
 	}
 }
 
@@ -111,10 +131,13 @@ func (t *postgresTx) load(ctx context.Context, c *pgx.Conn, keys store.Keys) err
 		batch.Queue(lockLinks, column(k, func(k *store.LinkKey) string { return k.Merchant }),
 			column(k, func(k *store.LinkKey) string { return k.ID })).Query(t.takeLinks)
 	}
+	t.queueTasks(batch, keys.Tasks)
 	if len(keys.Records) > 0 {
 		k := unique(keys.Records, compareRecordKeys)
 		batch.Queue(findRecords, recordArrays(k)...).Query(t.takeRecords)
 	}
+	t.queueMessages(batch, keys.Messages)
+	t.queueOwners(batch, keys.Payments)
 	t.queueClock(batch)
 	if err := c.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("lock and load: %w", err)
@@ -123,6 +146,36 @@ func (t *postgresTx) load(ctx context.Context, c *pgx.Conn, keys store.Keys) err
 		return nil
 	}
 	return t.loadChildren(ctx, c, rows)
+}
+
+// queueTasks locks tasks after the roots.
+func (t *postgresTx) queueTasks(batch *pgx.Batch, keys []store.TaskKey) {
+	if len(keys) == 0 {
+		return
+	}
+	k := unique(keys, compareTaskKeys)
+	batch.Queue(lockTasks, column(k, func(k *store.TaskKey) string { return k.Merchant }),
+		column(k, func(k *store.TaskKey) string { return k.ID })).Query(take(t.snap, addTasks))
+}
+
+func (t *postgresTx) queueMessages(batch *pgx.Batch, keys []store.MessageKey) {
+	if len(keys) == 0 {
+		return
+	}
+	k := unique(keys, compareMessageKeys)
+	batch.Queue(findMessages, column(k, func(k *store.MessageKey) string { return k.Merchant }),
+		column(k, func(k *store.MessageKey) string { return k.Account }),
+		column(k, func(k *store.MessageKey) []byte { return k.Digest[:] })).Query(take(t.snap, addMessages))
+}
+
+func (t *postgresTx) queueOwners(batch *pgx.Batch, keys []store.PaymentKey) {
+	if len(keys) == 0 {
+		return
+	}
+	k := unique(keys, comparePaymentKeys)
+	batch.Queue(findOwners, column(k, func(k *store.PaymentKey) string { return k.Merchant }),
+		column(k, func(k *store.PaymentKey) string { return k.Account }),
+		column(k, func(k *store.PaymentKey) string { return k.PSPPaymentID })).Query(take(t.snap, addOwners))
 }
 
 func (t *postgresTx) loadChildren(ctx context.Context, c *pgx.Conn, rows []*orderRow) error {
@@ -207,6 +260,45 @@ func addRecords(into map[store.RecordKey]store.Record, sealer Sealer, rows []*re
 	return nil
 }
 
+// take returns a reader of rows into a snapshot.
+func take[Row any](into *store.Snapshot, add func(*store.Snapshot, []*Row)) func(pgx.Rows) error {
+	return func(found pgx.Rows) error {
+		var rows []*Row
+		if err := collect(&rows)(found); err != nil {
+			return err
+		}
+		add(into, rows)
+		return nil
+	}
+}
+
+// ownerRow says to which order a payment belongs.
+type ownerRow struct {
+	Merchant     string `db:"merchant"`
+	Account      string `db:"account"`
+	PSPPaymentID string `db:"psp_payment_id"`
+	OrderID      string `db:"order_id"`
+}
+
+func addMessages(snap *store.Snapshot, rows []*messageRow) {
+	for _, r := range rows {
+		snap.Messages[r.key()] = r.message(nil)
+	}
+}
+
+func addTasks(snap *store.Snapshot, rows []*taskRow) {
+	for _, r := range rows {
+		snap.Tasks[store.TaskKey{Merchant: r.Merchant, ID: r.TaskID}] = r.task()
+	}
+}
+
+func addOwners(snap *store.Snapshot, rows []*ownerRow) {
+	for _, r := range rows {
+		key := store.PaymentKey{Merchant: r.Merchant, Account: r.Account, PSPPaymentID: r.PSPPaymentID}
+		snap.Payments[key] = store.OrderKey{Merchant: r.Merchant, ID: r.OrderID}
+	}
+}
+
 // collect returns a reader of rows into structs by the names of their columns.
 func collect[Row any](into *[]*Row) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
@@ -247,6 +339,18 @@ func compareLinkKeys(a, b store.LinkKey) int {
 
 func compareRecordKeys(a, b store.RecordKey) int {
 	return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.Method, b.Method), cmp.Compare(a.Key, b.Key))
+}
+
+func compareMessageKeys(a, b store.MessageKey) int {
+	return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.Account, b.Account), bytes.Compare(a.Digest[:], b.Digest[:]))
+}
+
+func compareTaskKeys(a, b store.TaskKey) int {
+	return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.ID, b.ID))
+}
+
+func comparePaymentKeys(a, b store.PaymentKey) int {
+	return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.Account, b.Account), cmp.Compare(a.PSPPaymentID, b.PSPPaymentID))
 }
 
 func merchantOfOrder(k *store.OrderKey) string { return k.Merchant }

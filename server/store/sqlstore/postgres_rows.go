@@ -74,25 +74,28 @@ WHERE a.merchant = r.merchant AND a.order_id = r.order_id AND a.number = r.numbe
 
 	insertPayments = `INSERT INTO payments (
 	merchant, order_id, number, payment_id, account, psp_payment_id, attempt_id, currency, authorized, captured,
-	reserved, refunded, charged_back, settles)
+	reserved, refunded, charged_back, capture_asked, void_asked, settles)
 SELECT
 	merchant, order_id, number, payment_id, account, psp_payment_id, attempt_id, currency, authorized, captured,
-	reserved, refunded, charged_back, settles
+	reserved, refunded, charged_back, capture_asked, void_asked, settles
 FROM unnest(
 	$1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-	$10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[])
+	$10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::boolean[], $16::boolean[])
 	AS r(
 	merchant, order_id, number, payment_id, account, psp_payment_id, attempt_id, currency, authorized, captured,
-	reserved, refunded, charged_back, settles)
+	reserved, refunded, charged_back, capture_asked, void_asked, settles)
 ON CONFLICT DO NOTHING`
 
 	updatePayments = `UPDATE payments AS p SET
 	psp_payment_id = r.psp_payment_id, authorized = r.authorized, captured = r.captured, reserved = r.reserved,
-	refunded = r.refunded, charged_back = r.charged_back, settles = r.settles
+	refunded = r.refunded, charged_back = r.charged_back, capture_asked = r.capture_asked, void_asked = r.void_asked,
+	settles = r.settles
 FROM unnest(
 	$1::text[], $2::text[], $3::integer[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
-	$10::boolean[])
-	AS r(merchant, order_id, number, psp_payment_id, authorized, captured, reserved, refunded, charged_back, settles)
+	$10::bigint[], $11::boolean[], $12::boolean[])
+	AS r(
+	merchant, order_id, number, psp_payment_id, authorized, captured, reserved, refunded, charged_back, capture_asked,
+	void_asked, settles)
 WHERE p.merchant = r.merchant AND p.order_id = r.order_id AND p.number = r.number`
 
 	insertRefunds = `INSERT INTO refunds (
@@ -175,7 +178,8 @@ WHERE h.merchant = r.merchant`
 // writeStatements are prepared when a connection is made, outside of any transaction.
 var writeStatements = []string{
 	insertLinks, updateLinks, insertOrders, updateOrders, insertAttempts, updateAttempts, insertPayments, updatePayments,
-	insertRefunds, updateRefunds, insertExceptions, updateExceptions, insertRecords, insertTexts, insertEntries,
+	insertRefunds, updateRefunds, insertExceptions, updateExceptions, insertRecords, insertTexts,
+	insertMessages, updateMessages, insertTasks, updateTasks, deleteTasks, insertHandoffs, insertEntries,
 	lockHeads, moveHeads, commitStatement,
 }
 
@@ -290,6 +294,8 @@ func (p *pipe) payments(w *written[paymentRow]) {
 		int64s(p, w.changed, func(r *paymentRow) int64 { return r.Reserved })
 		int64s(p, w.changed, func(r *paymentRow) int64 { return r.Refunded })
 		int64s(p, w.changed, func(r *paymentRow) int64 { return r.ChargedBack })
+		int64s(p, w.changed, func(r *paymentRow) int64 { return r.CaptureAsked })
+		bools(p, w.changed, func(r *paymentRow) bool { return r.VoidAsked })
 		bools(p, w.changed, func(r *paymentRow) bool { return r.Settles })
 	}
 	if p.add(len(w.fresh), insertPayments) {
@@ -306,6 +312,8 @@ func (p *pipe) payments(w *written[paymentRow]) {
 		int64s(p, w.fresh, func(r *paymentRow) int64 { return r.Reserved })
 		int64s(p, w.fresh, func(r *paymentRow) int64 { return r.Refunded })
 		int64s(p, w.fresh, func(r *paymentRow) int64 { return r.ChargedBack })
+		int64s(p, w.fresh, func(r *paymentRow) int64 { return r.CaptureAsked })
+		bools(p, w.fresh, func(r *paymentRow) bool { return r.VoidAsked })
 		bools(p, w.fresh, func(r *paymentRow) bool { return r.Settles })
 	}
 }

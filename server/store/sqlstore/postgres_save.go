@@ -30,7 +30,7 @@ func (t *postgresTx) Save(ctx context.Context, changes *store.Changes) error {
 		return fmt.Errorf("save: %w", errEnded)
 	}
 	defer t.rollback(ctx)
-	p, err := makePlan(t.sealer, t.snap.Now, changes)
+	p, err := makePlan(t.sealer, t.snap, changes)
 	if err != nil || p.empty() {
 		return err
 	}
@@ -88,6 +88,10 @@ func (t *postgresTx) writeRows(ctx context.Context, c *pgx.Conn, plan *plan) ([]
 	p.exceptions(&plan.exceptions)
 	p.records(plan.records)
 	p.texts(plan.texts)
+	p.messages(&plan.messages)
+	p.tasks(&plan.tasks)
+	p.done(plan.done)
+	p.handoffs(plan.handoffs)
 	heads := make([]headRow, 0, len(plan.merchants))
 	if len(plan.merchants) > 0 {
 		p.ask(lockHeads, func(values [][]byte) error {

@@ -26,12 +26,15 @@ type reads struct {
 	dialect dialect
 	sealer  Sealer
 	now     func() time.Time
-	lookups *lookups
+	// recorded and attempts share statements on PostgreSQL.
+	recorded *lookups[store.RecordKey, recordRow]
+	attempts *lookups[attemptKey, attemptOf]
 }
 
 func newReads(db *sqlx.DB, on dialect, settings Settings) reads {
 	r := reads{db: db, dialect: on, sealer: settings.Sealer, now: settings.Now}
-	r.lookups = newLookups(r.recordsOf)
+	r.recorded = newLookups(compareRecordKeys, r.recordsOf)
+	r.attempts = newLookups(compareAttemptKeys, r.ordersOfAttempts)
 	return r
 }
 
@@ -128,9 +131,17 @@ type linkReadRow struct {
 
 // Link implements store.Reads. The order of a dynamic link is read after it.
 func (r *reads) Link(ctx context.Context, key store.LinkKey) (store.LinkRead, error) {
+	return r.linkWhere(ctx, r.pick(readLinkOnPostgres, readLinkOnSQLite), key.Merchant, key.ID)
+}
+
+// LinkByToken implements store.Reads.
+func (r *reads) LinkByToken(ctx context.Context, tokenHash [32]byte) (store.LinkRead, error) {
+	return r.linkWhere(ctx, r.pick(readLinkByTokenOnPostgres, readLinkByTokenOnSQLite), tokenHash[:])
+}
+
+func (r *reads) linkWhere(ctx context.Context, query string, args ...any) (store.LinkRead, error) {
 	var row linkReadRow
-	query := r.pick(readLinkOnPostgres, readLinkOnSQLite)
-	if err := r.db.GetContext(ctx, &row, query, r.timed(key.Merchant, key.ID)...); err != nil {
+	if err := r.db.GetContext(ctx, &row, query, r.timed(args...)...); err != nil {
 		return store.LinkRead{}, none("read link", err)
 	}
 	read, err := r.linkRead(&row)

@@ -3,17 +3,9 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/kvitpay/kvit/server/store"
-)
-
-const (
-	// lookupsMax is how many lookups share a statement at most.
-	lookupsMax = 256
-	// lookupPatience is how long a shared statement may take; a caller may leave earlier.
-	lookupPatience = 5 * time.Second
 )
 
 const (
@@ -47,7 +39,7 @@ func (r *reads) Recorded(ctx context.Context, key store.RecordKey) (store.Record
 		}
 		return row.record(r.sealer)
 	}
-	found, err := r.lookups.find(ctx, key)
+	found, err := r.recorded.find(ctx, key)
 	if err != nil {
 		return store.Record{}, err
 	}
@@ -92,101 +84,4 @@ func (w *writes) ForgetRecords(ctx context.Context, olderThan time.Time, limit i
 		return nil
 	})
 	return count, err
-}
-
-// lookups share statements: while one is under way, the next gathers, without a timer. A lookup that
-// comes alone goes at once.
-type lookups struct {
-	read func(context.Context, []store.RecordKey) (map[store.RecordKey]*recordRow, error)
-
-	mu      sync.Mutex
-	waiting []*lookup
-	running bool
-	closed  bool
-	done    sync.WaitGroup
-}
-
-type lookup struct {
-	key store.RecordKey
-	// answered is closed when row and err are set.
-	answered chan struct{}
-	row      *recordRow
-	err      error
-}
-
-func newLookups(read func(context.Context, []store.RecordKey) (map[store.RecordKey]*recordRow, error)) *lookups {
-	return &lookups{read: read}
-}
-
-func (l *lookups) find(ctx context.Context, key store.RecordKey) (*recordRow, error) {
-	one := &lookup{key: key, answered: make(chan struct{})}
-	if err := l.add(ctx, one); err != nil {
-		return nil, err
-	}
-	select {
-	case <-one.answered:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("read record: %w", ctx.Err())
-	}
-	if one.err == nil && one.row == nil {
-		return nil, store.ErrNotFound
-	}
-	return one.row, one.err
-}
-
-func (l *lookups) add(ctx context.Context, one *lookup) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return fmt.Errorf("read record: %w", errEnded)
-	}
-	l.waiting = append(l.waiting, one)
-	if !l.running {
-		l.running = true
-		l.done.Go(func() { l.run(context.WithoutCancel(ctx)) })
-	}
-	return nil
-}
-
-// run answers until nobody waits.
-func (l *lookups) run(ctx context.Context) {
-	for {
-		batch := l.take()
-		if len(batch) == 0 {
-			return
-		}
-		l.answer(ctx, batch)
-	}
-}
-
-func (l *lookups) take() []*lookup {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := min(len(l.waiting), lookupsMax)
-	batch := l.waiting[:n:n]
-	l.waiting = l.waiting[n:]
-	l.running = n > 0
-	return batch
-}
-
-func (l *lookups) answer(ctx context.Context, batch []*lookup) {
-	ctx, cancel := context.WithTimeout(ctx, lookupPatience)
-	defer cancel()
-	keys := make([]store.RecordKey, len(batch))
-	for i, one := range batch {
-		keys[i] = one.key
-	}
-	found, err := l.read(ctx, unique(keys, compareRecordKeys))
-	for _, one := range batch {
-		one.row, one.err = found[one.key], err
-		close(one.answered)
-	}
-}
-
-// close waits for what is under way; later lookups fail.
-func (l *lookups) close() {
-	l.mu.Lock()
-	l.closed = true
-	l.mu.Unlock()
-	l.done.Wait()
 }

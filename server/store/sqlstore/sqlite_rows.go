@@ -19,8 +19,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	insertPaymentsRow insertion = `INSERT INTO payments (
 	merchant, order_id, number, payment_id, account, psp_payment_id, attempt_id, currency, authorized, captured,
-	reserved, refunded, charged_back, settles)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	reserved, refunded, charged_back, capture_asked, void_asked, settles)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	insertRefundsRow insertion = `INSERT INTO refunds (
 	merchant, order_id, number, refund_id, payment_id, amount, state, automatic, requested_at)
@@ -38,6 +38,19 @@ VALUES (?, ?, ?, ?, ?, ?)`
 	insertTextsRow insertion = `INSERT INTO texts (
 	merchant, entry_id, sealed)
 VALUES (?, ?, ?)`
+
+	insertMessagesRow insertion = `INSERT INTO messages (
+	merchant, account, digest, message_id, kind, outcome, ref, attempt_id, order_id, received_at, sealed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	insertTasksRow insertion = `INSERT INTO tasks (
+	merchant, task_id, kind, order_id, account, due_at, leased_until, fence, asked, asked_at, hinted)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	// The first way of an attempt stays.
+	insertHandoffsRow = `INSERT INTO handoffs (
+	merchant, attempt_id, sealed)
+VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 
 	insertEntriesRow insertion = `INSERT INTO entries (
 	merchant, position, entry_id, order_id, link_id, type, bytes, hash)
@@ -60,8 +73,9 @@ WHERE merchant = $9 AND order_id = $10 AND version = $11`
 WHERE merchant = $7 AND order_id = $8 AND number = $9`
 
 	updatePaymentsRow = `UPDATE payments SET
-	psp_payment_id = $1, authorized = $2, captured = $3, reserved = $4, refunded = $5, charged_back = $6, settles = $7
-WHERE merchant = $8 AND order_id = $9 AND number = $10`
+	psp_payment_id = $1, authorized = $2, captured = $3, reserved = $4, refunded = $5, charged_back = $6,
+	capture_asked = $7, void_asked = $8, settles = $9
+WHERE merchant = $10 AND order_id = $11 AND number = $12`
 
 	updateRefundsRow = `UPDATE refunds SET
 	state = $1
@@ -70,6 +84,16 @@ WHERE merchant = $2 AND order_id = $3 AND number = $4`
 	updateExceptionsRow = `UPDATE exceptions SET
 	resolved_at = $1, resolution = $2
 WHERE merchant = $3 AND order_id = $4 AND number = $5`
+
+	updateMessagesRow = `UPDATE messages SET
+	outcome = $1, attempt_id = $2, order_id = $3
+WHERE merchant = $4 AND account = $5 AND digest = $6`
+
+	updateTasksRow = `UPDATE tasks SET
+	due_at = $1, leased_until = $2, fence = $3, asked = $4, asked_at = $5, hinted = $6
+WHERE merchant = $7 AND task_id = $8`
+
+	deleteTasksRow = `DELETE FROM tasks WHERE merchant = $1 AND task_id = $2`
 )
 
 func (r *linkRow) values() []any {
@@ -117,13 +141,14 @@ func (r *attemptRow) changes(int64) []any {
 func (r *paymentRow) values() []any {
 	return []any{
 		r.Merchant, r.OrderID, r.Number, r.PaymentID, r.Account, r.PSPPaymentID, r.AttemptID, r.Currency,
-		r.Authorized, r.Captured, r.Reserved, r.Refunded, r.ChargedBack, r.Settles,
+		r.Authorized, r.Captured, r.Reserved, r.Refunded, r.ChargedBack, r.CaptureAsked, r.VoidAsked, r.Settles,
 	}
 }
 
 func (r *paymentRow) changes(int64) []any {
 	return []any{
-		r.PSPPaymentID, r.Authorized, r.Captured, r.Reserved, r.Refunded, r.ChargedBack, r.Settles, r.Merchant, r.OrderID, r.Number,
+		r.PSPPaymentID, r.Authorized, r.Captured, r.Reserved, r.Refunded, r.ChargedBack, r.CaptureAsked, r.VoidAsked,
+		r.Settles, r.Merchant, r.OrderID, r.Number,
 	}
 }
 
@@ -161,6 +186,32 @@ func (r *recordRow) values() []any {
 func (r *textRow) values() []any {
 	return []any{
 		r.Merchant, r.EntryID, r.Sealed,
+	}
+}
+
+func (r *messageRow) values() []any {
+	return []any{
+		r.Merchant, r.Account, r.Digest[:], r.MessageID, r.Kind, r.Outcome, r.Ref, r.AttemptID, r.OrderID,
+		r.ReceivedAt.Time, r.Sealed,
+	}
+}
+
+func (r *messageRow) changes(int64) []any {
+	return []any{
+		r.Outcome, r.AttemptID, r.OrderID, r.Merchant, r.Account, r.Digest[:],
+	}
+}
+
+func (r *taskRow) values() []any {
+	return []any{
+		r.Merchant, r.TaskID, r.Kind, r.OrderID, r.Account, r.DueAt.Time, r.LeasedUntil.orNull(), r.Fence, r.Asked,
+		r.AskedAt.orNull(), r.Hinted,
+	}
+}
+
+func (r *taskRow) changes(int64) []any {
+	return []any{
+		r.DueAt.Time, r.LeasedUntil.orNull(), r.Fence, r.Asked, r.AskedAt.orNull(), r.Hinted, r.Merchant, r.TaskID,
 	}
 }
 

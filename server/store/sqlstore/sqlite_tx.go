@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -20,6 +21,18 @@ FROM json_each($1) k JOIN links l ON l.merchant = k.value ->> 0 AND l.link_id = 
 	loadRecordsOnSQLite = `SELECT r.merchant, r.method, r.key, r.fingerprint, r.result, r.created_at
 FROM json_each($1) k
 JOIN records r ON r.merchant = k.value ->> 0 AND r.method = k.value ->> 1 AND r.key = k.value ->> 2`
+
+	loadMessagesOnSQLite = `SELECT ` + messageColumns + `
+FROM json_each($1) k
+JOIN messages m ON m.merchant = k.value ->> 0 AND m.account = k.value ->> 1 AND m.digest = unhex(k.value ->> 2)`
+
+	loadTasksOnSQLite = `SELECT ` + taskColumns + `
+FROM json_each($1) k JOIN tasks t ON t.merchant = k.value ->> 0 AND t.task_id = k.value ->> 1`
+
+	loadOwnersOnSQLite = `SELECT ` + ownerColumns + `
+FROM json_each($1) k
+JOIN payments p ON p.merchant = k.value ->> 0 AND p.account = k.value ->> 1 AND p.psp_payment_id = k.value ->> 2
+	AND p.psp_payment_id <> ''`
 
 	loadHeadsOnSQLite = `SELECT merchant, position, hash FROM heads
 WHERE merchant IN (SELECT value FROM json_each($1)) ORDER BY merchant`
@@ -109,7 +122,39 @@ func (t *sqliteTx) load(ctx context.Context, keys store.Keys) error {
 	if err != nil {
 		return err
 	}
-	return addRecords(t.snap.Records, t.store.sealer, records)
+	if err := addRecords(t.snap.Records, t.store.sealer, records); err != nil {
+		return err
+	}
+	return t.loadNamed(ctx, keys)
+}
+
+// loadNamed loads what a batch names beside orders, links and records.
+func (t *sqliteTx) loadNamed(ctx context.Context, keys store.Keys) error {
+	var messages []*messageRow
+	err := t.find(ctx, &messages, loadMessagesOnSQLite, pairs(unique(keys.Messages, compareMessageKeys), func(k store.MessageKey) []string {
+		return []string{k.Merchant, k.Account, hex.EncodeToString(k.Digest[:])}
+	}))
+	if err != nil {
+		return err
+	}
+	var tasks []*taskRow
+	err = t.find(ctx, &tasks, loadTasksOnSQLite, pairs(unique(keys.Tasks, compareTaskKeys), func(k store.TaskKey) []string {
+		return []string{k.Merchant, k.ID}
+	}))
+	if err != nil {
+		return err
+	}
+	var owners []*ownerRow
+	err = t.find(ctx, &owners, loadOwnersOnSQLite, pairs(unique(keys.Payments, comparePaymentKeys), func(k store.PaymentKey) []string {
+		return []string{k.Merchant, k.Account, k.PSPPaymentID}
+	}))
+	if err != nil {
+		return err
+	}
+	addMessages(t.snap, messages)
+	addTasks(t.snap, tasks)
+	addOwners(t.snap, owners)
+	return nil
 }
 
 func pairs[K any](keys []K, parts func(K) []string) [][]string {
@@ -141,7 +186,7 @@ func (t *sqliteTx) Save(ctx context.Context, changes *store.Changes) error {
 		return fmt.Errorf("save: %w", errEnded)
 	}
 	defer t.rollback(ctx)
-	p, err := makePlan(t.store.sealer, t.snap.Now, changes)
+	p, err := makePlan(t.store.sealer, t.snap, changes)
 	if err != nil || p.empty() {
 		return err
 	}
@@ -205,11 +250,34 @@ func (t *sqliteTx) writeRows(ctx context.Context, p *plan) error {
 		},
 		func() error { return insertAll[recordRow](ctx, w, p.records, insertRecordsRow) },
 		func() error { return insertAll[textRow](ctx, w, p.texts, insertTextsRow) },
+		func() error { return writeTable[messageRow](ctx, w, &p.messages, updateMessagesRow, insertMessagesRow) },
+		func() error { return writeTable[taskRow](ctx, w, &p.tasks, updateTasksRow, insertTasksRow) },
+		func() error { return w.finishTasks(ctx, p.done) },
+		func() error { return w.keepHandoffs(ctx, p.handoffs) },
 	} {
 		if err := caller.Err(); err != nil {
 			return err //nolint:wrapcheck // Wrapped by the caller.
 		}
 		if err := write(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *sqliteWriter) finishTasks(ctx context.Context, done []store.TaskKey) error {
+	for _, k := range done {
+		if _, err := w.exec(ctx, deleteTasksRow, k.Merchant, k.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepHandoffs keeps the first of an attempt.
+func (w *sqliteWriter) keepHandoffs(ctx context.Context, rows []handoffRow) error {
+	for _, r := range rows {
+		if _, err := w.exec(ctx, insertHandoffsRow, r.Merchant, r.AttemptID, r.Sealed); err != nil {
 			return err
 		}
 	}

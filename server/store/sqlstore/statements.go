@@ -11,6 +11,17 @@ const (
 	l.key_id, l.token_hash, l.expires_at, l.order_expires_ns, l.created_at, l.deactivated_at, l.version, l.details_id`
 )
 
+// The columns of a message without its raw bytes, as m, of a task, as t, and of a payment's owner, as p.
+const (
+	messageColumns = `m.merchant, m.account, m.digest, m.message_id, m.kind, m.outcome, m.ref, m.attempt_id, m.order_id,
+	m.received_at`
+
+	taskColumns = `t.merchant, t.task_id, t.kind, t.order_id, t.account, t.due_at, t.leased_until, t.fence, t.asked,
+	t.asked_at, t.hinted`
+
+	ownerColumns = `p.merchant, p.account, p.psp_payment_id, p.order_id`
+)
+
 // The sealed words of o and of l. They are looked up one by one, never joined.
 const (
 	wordsOfOrder = `(SELECT sealed FROM texts WHERE merchant = o.merchant AND entry_id = o.details_id)`
@@ -25,7 +36,7 @@ const childrenOnPostgres = `
 		FROM attempts WHERE merchant = o.merchant AND order_id = o.order_id ORDER BY number) a) AS attempts,
 	(SELECT json_agg(p) FROM (
 		SELECT payment_id, account, psp_payment_id, attempt_id, currency, authorized, captured, reserved, refunded,
-			charged_back, settles
+			charged_back, capture_asked, void_asked, settles
 		FROM payments WHERE merchant = o.merchant AND order_id = o.order_id ORDER BY number) p) AS payments,
 	(SELECT json_agg(r) FROM (
 		SELECT refund_id, payment_id, amount, state, automatic, requested_at
@@ -43,6 +54,7 @@ const childrenOnSQLite = `
 	(SELECT json_group_array(json_object('payment_id', payment_id, 'account', account, 'psp_payment_id', psp_payment_id,
 		'attempt_id', attempt_id, 'currency', currency, 'authorized', authorized, 'captured', captured,
 		'reserved', reserved, 'refunded', refunded, 'charged_back', charged_back,
+		'capture_asked', capture_asked, 'void_asked', json(iif(void_asked, 'true', 'false')),
 		'settles', json(iif(settles, 'true', 'false'))) ORDER BY number)
 		FROM payments WHERE merchant = o.merchant AND order_id = o.order_id) AS payments,
 	(SELECT json_group_array(json_object('refund_id', refund_id, 'payment_id', payment_id, 'amount', amount,
@@ -87,4 +99,15 @@ WHERE l.merchant = $1 AND l.link_id = $2`
 	readLinkOnSQLite = `SELECT ` + linkColumns + `, ` + wordsOfLink + ` AS sealed, $3 AS now
 FROM links l
 WHERE l.merchant = $1 AND l.link_id = $2`
+)
+
+// The link of any merchant with the token hash $1 (L1).
+const (
+	readLinkByTokenOnPostgres = `SELECT ` + linkColumns + `, ` + wordsOfLink + ` AS sealed, now() AS now
+FROM links l
+WHERE l.token_hash = $1`
+
+	readLinkByTokenOnSQLite = `SELECT ` + linkColumns + `, ` + wordsOfLink + ` AS sealed, $2 AS now
+FROM links l
+WHERE l.token_hash = $1`
 )

@@ -1,0 +1,80 @@
+-- What PSPs send us and what we ask of them: messages, tasks, ways to the PSP.
+
+-- +goose Up
+
+-- What we asked the PSP to do with held money (O10).
+ALTER TABLE payments ADD COLUMN capture_asked integer NOT NULL DEFAULT 0 CHECK (capture_asked >= 0);
+ALTER TABLE payments ADD COLUMN void_asked integer NOT NULL DEFAULT 0;
+
+CREATE INDEX refunds_listed ON refunds (merchant, requested_at);
+
+-- What PSPs sent, sealed, beside the parsed fact (J5). A repeat has the same digest (C1).
+CREATE TABLE messages (
+    merchant text NOT NULL,
+    account text NOT NULL,
+    digest blob NOT NULL CHECK (length(digest) = 32),
+    message_id text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('CALLBACK', 'LOOKUP')),
+    outcome text NOT NULL CHECK (outcome IN ('APPLIED', 'HINT', 'ORPHAN', 'FOREIGN', 'UNREADABLE', 'FAILED')),
+    ref text NOT NULL,
+    attempt_id text NOT NULL,
+    order_id text NOT NULL,
+    received_at integer NOT NULL,
+    sealed blob NOT NULL,
+    PRIMARY KEY (merchant, account, digest)
+) STRICT;
+-- Those that wait for their attempt (C5).
+CREATE INDEX messages_orphaned ON messages (merchant, attempt_id) WHERE outcome = 'ORPHAN';
+CREATE INDEX messages_listed ON messages (merchant, received_at);
+
+-- Callbacks with a wrong signature, sealed: the newest of each account, and a repeat once (C1).
+CREATE TABLE forged (
+    merchant text NOT NULL,
+    account text NOT NULL,
+    digest blob NOT NULL CHECK (length(digest) = 32),
+    message_id text NOT NULL,
+    received_at integer NOT NULL,
+    sealed blob NOT NULL,
+    PRIMARY KEY (merchant, account, digest)
+) STRICT;
+CREATE INDEX forged_newest ON forged (merchant, account, received_at, digest);
+
+-- Work at PSPs that is not finished, claimed by a lease and fenced (I5, O6).
+CREATE TABLE tasks (
+    merchant text NOT NULL,
+    task_id text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('ATTEMPT', 'REFUND')),
+    order_id text NOT NULL,
+    account text NOT NULL,
+    due_at integer NOT NULL,
+    leased_until integer,
+    fence integer NOT NULL CHECK (fence >= 0),
+    asked integer NOT NULL CHECK (asked >= 0),
+    asked_at integer,
+    hinted integer NOT NULL,
+    PRIMARY KEY (merchant, task_id)
+) STRICT;
+CREATE INDEX tasks_due ON tasks (due_at);
+CREATE INDEX tasks_of_order ON tasks (merchant, order_id);
+
+-- The way to the PSP of an attempt, sealed, for the second tap that joins it (O7).
+CREATE TABLE handoffs (
+    merchant text NOT NULL,
+    attempt_id text NOT NULL,
+    sealed blob NOT NULL,
+    PRIMARY KEY (merchant, attempt_id)
+) STRICT;
+
+-- When an account may be asked again (C4). Accounts are unique in the installation.
+CREATE TABLE paces (
+    account text NOT NULL,
+    next_at integer NOT NULL,
+    PRIMARY KEY (account)
+) STRICT;
+
+-- What the installation is, in one row: the mark of its references (C5).
+CREATE TABLE installation (
+    one integer NOT NULL CHECK (one = 1),
+    mark text NOT NULL CHECK (mark <> ''),
+    PRIMARY KEY (one)
+) STRICT;
