@@ -195,7 +195,11 @@ func (a *Account) Void(ctx context.Context, void Void) (Report, error) {
 	})
 }
 
-// noAbility is the fault of a caller that has not asked whether the account can.
+// noAbility is the fault of a call that the plug does not have.
 func noAbility(method string) error {
-	return notAttempted(fault.New(fault.Internal, fault.ReasonInternal, "The account cannot "+method+"."))
+	reason := fault.ReasonCaptureUnsupported
+	if method == "refund" {
+		reason = fault.ReasonRefundUnsupported
+	}
+	return notAttempted(fault.New(fault.Precondition, reason, "The account cannot "+method+" by a call."))
 }

@@ -358,9 +358,13 @@ func TestAccount_R3_AbilitiesAreFoundOnce(t *testing.T) {
 	_, e1 := plain.Refund(t.Context(), psp.Refund{})
 	_, e2 := plain.Capture(t.Context(), psp.Capture{})
 	_, e3 := plain.Void(t.Context(), psp.Void{})
-	for _, err := range []error{e1, e2, e3} {
-		if _, ok := errors.AsType[*fault.Error](err); !ok || !errors.Is(err, psp.ErrNotAttempted) {
-			t.Errorf("no fault: %v", err)
+	for reason, errs := range map[fault.Reason][]error{
+		fault.ReasonRefundUnsupported: {e1}, fault.ReasonCaptureUnsupported: {e2, e3},
+	} {
+		for _, err := range errs {
+			if !fault.Is(err, reason) || !errors.Is(err, psp.ErrNotAttempted) {
+				t.Errorf("got %v, want %s", err, reason)
+			}
 		}
 	}
 }

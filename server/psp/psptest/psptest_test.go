@@ -1,0 +1,117 @@
+package psptest
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestRun_ARightPlugPasses(t *testing.T) {
+	t.Parallel()
+	Run(t, tiny(""))
+}
+
+// recorder is a test whose failures are looked at.
+type recorder struct {
+	testing.TB
+
+	mu       sync.Mutex
+	failures []string
+	cleanups []func()
+}
+
+func (r *recorder) note(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures = append(r.failures, text)
+}
+
+func (r *recorder) Error(args ...any)                 { r.note(fmt.Sprint(args...)) }
+func (r *recorder) Errorf(format string, args ...any) { r.note(fmt.Sprintf(format, args...)) }
+func (r *recorder) Fatal(args ...any)                 { r.note(fmt.Sprint(args...)); runtime.Goexit() }
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.note(fmt.Sprintf(format, args...))
+	runtime.Goexit()
+}
+func (r *recorder) Log(...any)          {}
+func (r *recorder) Logf(string, ...any) {}
+func (r *recorder) Cleanup(f func())    { r.cleanups = append(r.cleanups, f) }
+
+// failures runs a case and returns what it says.
+func failures(tb testing.TB, h Harness, c testCase) []string {
+	tb.Helper()
+	r := &recorder{TB: tb}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runCase(r, h, c)
+	}()
+	<-done
+	for _, clean := range slices.Backward(r.cleanups) {
+		clean()
+	}
+	return r.failures
+}
+
+// bugs are what a plug can do wrong, and the cases that must catch it.
+var bugs = map[string][]string{
+	"declaration changes":                {"DeclarationHoldsAndNeverChanges"},
+	"lacks what is promised":             {"R3_AbilitiesAreThoseThatTheDocumentsPromise"},
+	"proves nothing":                     {"C1_RoundTripToPaid"},
+	"brings its own client":              {"C1_RoundTripToPaid", "I5_RefusedConnectionIsNotAttempted"},
+	"hands its key out":                  {"C1_RoundTripToPaid"},
+	"cuts the reference":                 {"C5_OurReferenceComesBackAsItWas"},
+	"opens a second payment":             {"O7_SameIntentTwiceIsOnePayment", "I5_StartAfterALostAnswerOpensNoSecondPayment"},
+	"never says unpaid":                  {"O7_OpenPaymentIsUnpaid"},
+	"unknown is an error":                {"O7_UnknownReferenceIsAnEmptyUnpaidReport"},
+	"says not why":                       {"O4_DeclineIsNoSuccessAndMayBeFollowedByOne"},
+	"knows finished starts only":         {"O9_CallbackBeforeTheCreateAnswer"},
+	"names payments in two ways":         {"X1_LookupAndCallbackAgree"},
+	"reads times in another zone":        {"E2_PaidAtIsThereWhereItIsExact"},
+	"believes a forged signature":        {"C3_WrongSignatureIsForged", "C2_RepliesAreExact"},
+	"signs the start of the body":        {"C3_NoByteCanBeChanged"},
+	"panics on noise":                    {},
+	"believes noise":                     {},
+	"takes the amount from its memory":   {"M4_AlteredAmountIsReportedAsItIs"},
+	"takes the currency from its memory": {"M4_AlteredCurrencyIsReportedAsItIs"},
+	"takes the reference from its memory": {
+		"M4_AlteredOrderIsReportedAsItIs",
+	},
+	"ignores the payee":              {"M4_AlteredPayeeIsSaid"},
+	"unknown statuses are paid":      {"C5_UnknownStatusIsNeverPaid"},
+	"refuses unknown fields":         {"C5_UnknownFieldsAreTolerated"},
+	"is silent about repeats":        {"C6_ReplaysInAnyOrderGiveEqualReports"},
+	"answers repeats otherwise":      {"C2_RepliesAreExact"},
+	"a cut answer is not attempted":  {"I5_SlowCutAndBrokenAnswersAreUnknownOutcomes"},
+	"500 is refused":                 {"I5_SlowCutAndBrokenAnswersAreUnknownOutcomes"},
+	"a lost answer is not attempted": {"I5_SlowCutAndBrokenAnswersAreUnknownOutcomes", "I5_StartAfterALostAnswerOpensNoSecondPayment"},
+	"leaks its key":                  {"I5_SlowCutAndBrokenAnswersAreUnknownOutcomes"},
+	"a refused dial is unknown":      {"I5_RefusedConnectionIsNotAttempted"},
+	"rounds amounts":                 {"M1_AmountsAreExact"},
+	"refunds all":                    {"R1_RefundOfAPartAndOfTheRest"},
+	"a refusal is unknown":           {"R1_RefundOfMoreThanCapturedIsRefused", "R3_CaptureOfMoreThanHeldIsRefused"},
+	"a hold is a success":            {"R3_HoldIsAuthorizedAndAPartIsCaptured"},
+	"forgets the void":               {"O10_VoidReleasesTheHold"},
+}
+
+func TestRun_EachBugIsCaught(t *testing.T) {
+	t.Parallel()
+	for bug, names := range bugs {
+		t.Run(strings.ReplaceAll(bug, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			for _, c := range cases() {
+				if !slices.Contains(names, c.name) {
+					continue
+				}
+				if said := failures(t, tiny(bug), c); len(said) == 0 {
+					t.Errorf("%s does not see it", c.name)
+				} else {
+					t.Logf("%s: %s", c.name, said[0])
+				}
+			}
+		})
+	}
+}
