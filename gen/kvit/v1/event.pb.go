@@ -204,7 +204,9 @@ type OrderEvent struct {
 	// The link that it happened at, where there is one.
 	LinkId string `protobuf:"bytes,9,opt,name=link_id,json=linkId,proto3" json:"link_id,omitempty"`
 	// Who did it (X3).
-	Actor         *Actor `protobuf:"bytes,10,opt,name=actor,proto3" json:"actor,omitempty"`
+	Actor *Actor `protobuf:"bytes,10,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What it is about beside the order as a whole; absent where the type says it all.
+	Detail        *EventDetail `protobuf:"bytes,11,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -309,6 +311,132 @@ func (x *OrderEvent) GetActor() *Actor {
 	return nil
 }
 
+func (x *OrderEvent) GetDetail() *EventDetail {
+	if x != nil {
+		return x.Detail
+	}
+	return nil
+}
+
+// What an event is about. Only what the entry itself says is set: refund.posted names the refund that an earlier refund.requested
+// told the amount of.
+type EventDetail struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The attempt.
+	AttemptId string `protobuf:"bytes,1,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// The PSP account.
+	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// The payment.
+	PaymentId string `protobuf:"bytes,3,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	// The refund.
+	RefundId string `protobuf:"bytes,4,opt,name=refund_id,json=refundId,proto3" json:"refund_id,omitempty"`
+	// The exception.
+	ExceptionId string `protobuf:"bytes,5,opt,name=exception_id,json=exceptionId,proto3" json:"exception_id,omitempty"`
+	// What is odd, when an exception is opened.
+	ExceptionKind ExceptionKind `protobuf:"varint,6,opt,name=exception_kind,json=exceptionKind,proto3,enum=kvit.v1.ExceptionKind" json:"exception_kind,omitempty"`
+	// The money that it is about: what a PSP reports, what is asked to be taken or to go back, or what is in question.
+	Amount *Money `protobuf:"bytes,7,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Where a fact about money came from.
+	Source EvidenceSource `protobuf:"varint,8,opt,name=source,proto3,enum=kvit.v1.EvidenceSource" json:"source,omitempty"`
+	// Why: why it was declined or refused, or how it is known that an attempt can no longer be paid. One short text in English.
+	Reason        string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventDetail) Reset() {
+	*x = EventDetail{}
+	mi := &file_kvit_v1_event_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventDetail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventDetail) ProtoMessage() {}
+
+func (x *EventDetail) ProtoReflect() protoreflect.Message {
+	mi := &file_kvit_v1_event_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventDetail.ProtoReflect.Descriptor instead.
+func (*EventDetail) Descriptor() ([]byte, []int) {
+	return file_kvit_v1_event_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *EventDetail) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *EventDetail) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *EventDetail) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *EventDetail) GetRefundId() string {
+	if x != nil {
+		return x.RefundId
+	}
+	return ""
+}
+
+func (x *EventDetail) GetExceptionId() string {
+	if x != nil {
+		return x.ExceptionId
+	}
+	return ""
+}
+
+func (x *EventDetail) GetExceptionKind() ExceptionKind {
+	if x != nil {
+		return x.ExceptionKind
+	}
+	return ExceptionKind_EXCEPTION_KIND_UNSPECIFIED
+}
+
+func (x *EventDetail) GetAmount() *Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *EventDetail) GetSource() EvidenceSource {
+	if x != nil {
+		return x.Source
+	}
+	return EvidenceSource_EVIDENCE_SOURCE_UNSPECIFIED
+}
+
+func (x *EventDetail) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // What was waiting: one event when idle, many while catching up (S1).
 type OrderEventBatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -322,7 +450,7 @@ type OrderEventBatch struct {
 
 func (x *OrderEventBatch) Reset() {
 	*x = OrderEventBatch{}
-	mi := &file_kvit_v1_event_proto_msgTypes[1]
+	mi := &file_kvit_v1_event_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -334,7 +462,7 @@ func (x *OrderEventBatch) String() string {
 func (*OrderEventBatch) ProtoMessage() {}
 
 func (x *OrderEventBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_kvit_v1_event_proto_msgTypes[1]
+	mi := &file_kvit_v1_event_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -347,7 +475,7 @@ func (x *OrderEventBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderEventBatch.ProtoReflect.Descriptor instead.
 func (*OrderEventBatch) Descriptor() ([]byte, []int) {
-	return file_kvit_v1_event_proto_rawDescGZIP(), []int{1}
+	return file_kvit_v1_event_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *OrderEventBatch) GetEvents() []*OrderEvent {
@@ -377,7 +505,7 @@ type StreamHeartbeat struct {
 
 func (x *StreamHeartbeat) Reset() {
 	*x = StreamHeartbeat{}
-	mi := &file_kvit_v1_event_proto_msgTypes[2]
+	mi := &file_kvit_v1_event_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -389,7 +517,7 @@ func (x *StreamHeartbeat) String() string {
 func (*StreamHeartbeat) ProtoMessage() {}
 
 func (x *StreamHeartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_kvit_v1_event_proto_msgTypes[2]
+	mi := &file_kvit_v1_event_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -402,7 +530,7 @@ func (x *StreamHeartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamHeartbeat.ProtoReflect.Descriptor instead.
 func (*StreamHeartbeat) Descriptor() ([]byte, []int) {
-	return file_kvit_v1_event_proto_rawDescGZIP(), []int{2}
+	return file_kvit_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *StreamHeartbeat) GetCursor() string {
@@ -433,7 +561,7 @@ type StreamReset struct {
 
 func (x *StreamReset) Reset() {
 	*x = StreamReset{}
-	mi := &file_kvit_v1_event_proto_msgTypes[3]
+	mi := &file_kvit_v1_event_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -445,7 +573,7 @@ func (x *StreamReset) String() string {
 func (*StreamReset) ProtoMessage() {}
 
 func (x *StreamReset) ProtoReflect() protoreflect.Message {
-	mi := &file_kvit_v1_event_proto_msgTypes[3]
+	mi := &file_kvit_v1_event_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -458,7 +586,7 @@ func (x *StreamReset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamReset.ProtoReflect.Descriptor instead.
 func (*StreamReset) Descriptor() ([]byte, []int) {
-	return file_kvit_v1_event_proto_rawDescGZIP(), []int{3}
+	return file_kvit_v1_event_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *StreamReset) GetReason() ResetReason {
@@ -479,7 +607,7 @@ var File_kvit_v1_event_proto protoreflect.FileDescriptor
 
 const file_kvit_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x13kvit/v1/event.proto\x12\akvit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13kvit/v1/order.proto\"\xc6\x02\n" +
+	"\x13kvit/v1/event.proto\x12\akvit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13kvit/v1/money.proto\x1a\x13kvit/v1/order.proto\"\xf4\x02\n" +
 	"\n" +
 	"OrderEvent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
@@ -493,7 +621,21 @@ const file_kvit_v1_event_proto_rawDesc = "" +
 	"\x05order\x18\b \x01(\v2\x0e.kvit.v1.OrderR\x05order\x12\x17\n" +
 	"\alink_id\x18\t \x01(\tR\x06linkId\x12$\n" +
 	"\x05actor\x18\n" +
-	" \x01(\v2\x0e.kvit.v1.ActorR\x05actor\"]\n" +
+	" \x01(\v2\x0e.kvit.v1.ActorR\x05actor\x12,\n" +
+	"\x06detail\x18\v \x01(\v2\x14.kvit.v1.EventDetailR\x06detail\"\xda\x02\n" +
+	"\vEventDetail\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x01 \x01(\tR\tattemptId\x12\x1d\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x03 \x01(\tR\tpaymentId\x12\x1b\n" +
+	"\trefund_id\x18\x04 \x01(\tR\brefundId\x12!\n" +
+	"\fexception_id\x18\x05 \x01(\tR\vexceptionId\x12=\n" +
+	"\x0eexception_kind\x18\x06 \x01(\x0e2\x16.kvit.v1.ExceptionKindR\rexceptionKind\x12&\n" +
+	"\x06amount\x18\a \x01(\v2\x0e.kvit.v1.MoneyR\x06amount\x12/\n" +
+	"\x06source\x18\b \x01(\x0e2\x17.kvit.v1.EvidenceSourceR\x06source\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\"]\n" +
 	"\x0fOrderEventBatch\x12+\n" +
 	"\x06events\x18\x01 \x03(\v2\x13.kvit.v1.OrderEventR\x06events\x12\x1d\n" +
 	"\n" +
@@ -531,31 +673,39 @@ func file_kvit_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_kvit_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_kvit_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_kvit_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_kvit_v1_event_proto_goTypes = []any{
 	(StreamFrom)(0),               // 0: kvit.v1.StreamFrom
 	(ClosingReason)(0),            // 1: kvit.v1.ClosingReason
 	(ResetReason)(0),              // 2: kvit.v1.ResetReason
 	(*OrderEvent)(nil),            // 3: kvit.v1.OrderEvent
-	(*OrderEventBatch)(nil),       // 4: kvit.v1.OrderEventBatch
-	(*StreamHeartbeat)(nil),       // 5: kvit.v1.StreamHeartbeat
-	(*StreamReset)(nil),           // 6: kvit.v1.StreamReset
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*Order)(nil),                 // 8: kvit.v1.Order
-	(*Actor)(nil),                 // 9: kvit.v1.Actor
+	(*EventDetail)(nil),           // 4: kvit.v1.EventDetail
+	(*OrderEventBatch)(nil),       // 5: kvit.v1.OrderEventBatch
+	(*StreamHeartbeat)(nil),       // 6: kvit.v1.StreamHeartbeat
+	(*StreamReset)(nil),           // 7: kvit.v1.StreamReset
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*Order)(nil),                 // 9: kvit.v1.Order
+	(*Actor)(nil),                 // 10: kvit.v1.Actor
+	(ExceptionKind)(0),            // 11: kvit.v1.ExceptionKind
+	(*Money)(nil),                 // 12: kvit.v1.Money
+	(EvidenceSource)(0),           // 13: kvit.v1.EvidenceSource
 }
 var file_kvit_v1_event_proto_depIdxs = []int32{
-	7, // 0: kvit.v1.OrderEvent.occurred_at:type_name -> google.protobuf.Timestamp
-	8, // 1: kvit.v1.OrderEvent.order:type_name -> kvit.v1.Order
-	9, // 2: kvit.v1.OrderEvent.actor:type_name -> kvit.v1.Actor
-	3, // 3: kvit.v1.OrderEventBatch.events:type_name -> kvit.v1.OrderEvent
-	1, // 4: kvit.v1.StreamHeartbeat.closing:type_name -> kvit.v1.ClosingReason
-	2, // 5: kvit.v1.StreamReset.reason:type_name -> kvit.v1.ResetReason
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	8,  // 0: kvit.v1.OrderEvent.occurred_at:type_name -> google.protobuf.Timestamp
+	9,  // 1: kvit.v1.OrderEvent.order:type_name -> kvit.v1.Order
+	10, // 2: kvit.v1.OrderEvent.actor:type_name -> kvit.v1.Actor
+	4,  // 3: kvit.v1.OrderEvent.detail:type_name -> kvit.v1.EventDetail
+	11, // 4: kvit.v1.EventDetail.exception_kind:type_name -> kvit.v1.ExceptionKind
+	12, // 5: kvit.v1.EventDetail.amount:type_name -> kvit.v1.Money
+	13, // 6: kvit.v1.EventDetail.source:type_name -> kvit.v1.EvidenceSource
+	3,  // 7: kvit.v1.OrderEventBatch.events:type_name -> kvit.v1.OrderEvent
+	1,  // 8: kvit.v1.StreamHeartbeat.closing:type_name -> kvit.v1.ClosingReason
+	2,  // 9: kvit.v1.StreamReset.reason:type_name -> kvit.v1.ResetReason
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_kvit_v1_event_proto_init() }
@@ -563,6 +713,7 @@ func file_kvit_v1_event_proto_init() {
 	if File_kvit_v1_event_proto != nil {
 		return
 	}
+	file_kvit_v1_money_proto_init()
 	file_kvit_v1_order_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -570,7 +721,7 @@ func file_kvit_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_kvit_v1_event_proto_rawDesc), len(file_kvit_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -122,16 +122,16 @@ type PaymentServiceClient interface {
 	// is not known is no error: the order stays AUTHORIZED, and its events tell what the PSP says later. Needs orders:write.
 	//
 	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when nothing
-	// is held, CAPTURE_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings; unavailable
-	// PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+	// is held, CAPTURE_UNSUPPORTED, PSP_REFUSED when the PSP said no: nothing happened; unavailable PSP_NOT_ATTEMPTED and
+	// ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
 	CapturePayment(context.Context, *v1.CapturePaymentRequest) (*v1.CapturePaymentResponse, error)
 	// Gives money back, all that is left of a payment or a part (R1). Two refunds at once cannot give back more than came. An outcome that
-	// is not known is no error: the refund is UNKNOWN, stays set aside and is asked about; it is never sent again blindly (R2). Needs
-	// refunds:write.
+	// is not known is no error: the refund is UNKNOWN, stays set aside and is asked about; it is never sent again blindly (R2). Nor is it
+	// an error that the PSP refuses: the refund is RELEASED, and ExplainOrder says why. Needs refunds:write.
 	//
-	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when no payment
-	// has brought money, REFUND_EXCEEDS_PAYMENT, REFUND_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings;
-	// unavailable PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when there is
+	// no such payment, REFUND_EXCEEDS_PAYMENT, REFUND_UNSUPPORTED; unavailable ACCOUNT_UNAVAILABLE; invalid_argument
+	// CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
 	RefundOrder(context.Context, *v1.RefundOrderRequest) (*v1.RefundOrderResponse, error)
 	// Reads one refund. Needs refunds:write or orders:read. Errors: not_found REFUND_NOT_FOUND.
 	GetRefund(context.Context, *v1.GetRefundRequest) (*v1.GetRefundResponse, error)
@@ -474,16 +474,16 @@ type PaymentServiceHandler interface {
 	// is not known is no error: the order stays AUTHORIZED, and its events tell what the PSP says later. Needs orders:write.
 	//
 	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when nothing
-	// is held, CAPTURE_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings; unavailable
-	// PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+	// is held, CAPTURE_UNSUPPORTED, PSP_REFUSED when the PSP said no: nothing happened; unavailable PSP_NOT_ATTEMPTED and
+	// ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
 	CapturePayment(context.Context, *v1.CapturePaymentRequest) (*v1.CapturePaymentResponse, error)
 	// Gives money back, all that is left of a payment or a part (R1). Two refunds at once cannot give back more than came. An outcome that
-	// is not known is no error: the refund is UNKNOWN, stays set aside and is asked about; it is never sent again blindly (R2). Needs
-	// refunds:write.
+	// is not known is no error: the refund is UNKNOWN, stays set aside and is asked about; it is never sent again blindly (R2). Nor is it
+	// an error that the PSP refuses: the refund is RELEASED, and ExplainOrder says why. Needs refunds:write.
 	//
-	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when no payment
-	// has brought money, REFUND_EXCEEDS_PAYMENT, REFUND_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings;
-	// unavailable PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when there is
+	// no such payment, REFUND_EXCEEDS_PAYMENT, REFUND_UNSUPPORTED; unavailable ACCOUNT_UNAVAILABLE; invalid_argument
+	// CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
 	RefundOrder(context.Context, *v1.RefundOrderRequest) (*v1.RefundOrderResponse, error)
 	// Reads one refund. Needs refunds:write or orders:read. Errors: not_found REFUND_NOT_FOUND.
 	GetRefund(context.Context, *v1.GetRefundRequest) (*v1.GetRefundResponse, error)

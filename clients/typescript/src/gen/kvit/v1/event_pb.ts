@@ -6,7 +6,9 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Actor, Order } from "./order_pb.js";
+import type { Money } from "./money_pb.js";
+import { file_kvit_v1_money } from "./money_pb.js";
+import type { Actor, EvidenceSource, ExceptionKind, Order } from "./order_pb.js";
 import { file_kvit_v1_order } from "./order_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kvit/v1/event.proto.
  */
 export const file_kvit_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChNrdml0L3YxL2V2ZW50LnByb3RvEgdrdml0LnYxIvEBCgpPcmRlckV2ZW50EgoKAmlkGAEgASgJEhAKCHBvc2l0aW9uGAIgASgEEg4KBmN1cnNvchgDIAEoCRIMCgR0eXBlGAQgASgJEhAKCG9yZGVyX2lkGAUgASgJEhUKDW9yZGVyX3ZlcnNpb24YBiABKAMSLwoLb2NjdXJyZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KBW9yZGVyGAggASgLMg4ua3ZpdC52MS5PcmRlchIPCgdsaW5rX2lkGAkgASgJEh0KBWFjdG9yGAogASgLMg4ua3ZpdC52MS5BY3RvciJKCg9PcmRlckV2ZW50QmF0Y2gSIwoGZXZlbnRzGAEgAygLMhMua3ZpdC52MS5PcmRlckV2ZW50EhIKCnNjYW5uZWRfdG8YAiABKAQiSgoPU3RyZWFtSGVhcnRiZWF0Eg4KBmN1cnNvchgBIAEoCRInCgdjbG9zaW5nGAIgASgOMhYua3ZpdC52MS5DbG9zaW5nUmVhc29uIkoKC1N0cmVhbVJlc2V0EiQKBnJlYXNvbhgBIAEoDjIULmt2aXQudjEuUmVzZXRSZWFzb24SFQoNb2xkZXN0X2N1cnNvchgCIAEoCSpZCgpTdHJlYW1Gcm9tEhsKF1NUUkVBTV9GUk9NX1VOU1BFQ0lGSUVEEAASGQoVU1RSRUFNX0ZST01fQkVHSU5OSU5HEAESEwoPU1RSRUFNX0ZST01fTk9XEAIqZwoNQ2xvc2luZ1JlYXNvbhIeChpDTE9TSU5HX1JFQVNPTl9VTlNQRUNJRklFRBAAEhkKFUNMT1NJTkdfUkVBU09OX1JPVEFURRABEhsKF0NMT1NJTkdfUkVBU09OX1NIVVRET1dOEAIqbgoLUmVzZXRSZWFzb24SHAoYUkVTRVRfUkVBU09OX1VOU1BFQ0lGSUVEEAASHgoaUkVTRVRfUkVBU09OX09USEVSX0hJU1RPUlkQARIhCh1SRVNFVF9SRUFTT05fQUhFQURfT0ZfSk9VUk5BTBACQixaKmdpdGh1Yi5jb20va3ZpdHBheS9rdml0L2dlbi9rdml0L3YxO2t2aXR2MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_kvit_v1_order]);
+  fileDesc("ChNrdml0L3YxL2V2ZW50LnByb3RvEgdrdml0LnYxIpcCCgpPcmRlckV2ZW50EgoKAmlkGAEgASgJEhAKCHBvc2l0aW9uGAIgASgEEg4KBmN1cnNvchgDIAEoCRIMCgR0eXBlGAQgASgJEhAKCG9yZGVyX2lkGAUgASgJEhUKDW9yZGVyX3ZlcnNpb24YBiABKAMSLwoLb2NjdXJyZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KBW9yZGVyGAggASgLMg4ua3ZpdC52MS5PcmRlchIPCgdsaW5rX2lkGAkgASgJEh0KBWFjdG9yGAogASgLMg4ua3ZpdC52MS5BY3RvchIkCgZkZXRhaWwYCyABKAsyFC5rdml0LnYxLkV2ZW50RGV0YWlsIvsBCgtFdmVudERldGFpbBISCgphdHRlbXB0X2lkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSEgoKcGF5bWVudF9pZBgDIAEoCRIRCglyZWZ1bmRfaWQYBCABKAkSFAoMZXhjZXB0aW9uX2lkGAUgASgJEi4KDmV4Y2VwdGlvbl9raW5kGAYgASgOMhYua3ZpdC52MS5FeGNlcHRpb25LaW5kEh4KBmFtb3VudBgHIAEoCzIOLmt2aXQudjEuTW9uZXkSJwoGc291cmNlGAggASgOMhcua3ZpdC52MS5FdmlkZW5jZVNvdXJjZRIOCgZyZWFzb24YCSABKAkiSgoPT3JkZXJFdmVudEJhdGNoEiMKBmV2ZW50cxgBIAMoCzITLmt2aXQudjEuT3JkZXJFdmVudBISCgpzY2FubmVkX3RvGAIgASgEIkoKD1N0cmVhbUhlYXJ0YmVhdBIOCgZjdXJzb3IYASABKAkSJwoHY2xvc2luZxgCIAEoDjIWLmt2aXQudjEuQ2xvc2luZ1JlYXNvbiJKCgtTdHJlYW1SZXNldBIkCgZyZWFzb24YASABKA4yFC5rdml0LnYxLlJlc2V0UmVhc29uEhUKDW9sZGVzdF9jdXJzb3IYAiABKAkqWQoKU3RyZWFtRnJvbRIbChdTVFJFQU1fRlJPTV9VTlNQRUNJRklFRBAAEhkKFVNUUkVBTV9GUk9NX0JFR0lOTklORxABEhMKD1NUUkVBTV9GUk9NX05PVxACKmcKDUNsb3NpbmdSZWFzb24SHgoaQ0xPU0lOR19SRUFTT05fVU5TUEVDSUZJRUQQABIZChVDTE9TSU5HX1JFQVNPTl9ST1RBVEUQARIbChdDTE9TSU5HX1JFQVNPTl9TSFVURE9XThACKm4KC1Jlc2V0UmVhc29uEhwKGFJFU0VUX1JFQVNPTl9VTlNQRUNJRklFRBAAEh4KGlJFU0VUX1JFQVNPTl9PVEhFUl9ISVNUT1JZEAESIQodUkVTRVRfUkVBU09OX0FIRUFEX09GX0pPVVJOQUwQAkIsWipnaXRodWIuY29tL2t2aXRwYXkva3ZpdC9nZW4va3ZpdC92MTtrdml0djFiBnByb3RvMw", [file_google_protobuf_timestamp, file_kvit_v1_money, file_kvit_v1_order]);
 
 /**
  * One journal entry as the outside sees it (J2). It never changes once written.
@@ -92,6 +94,13 @@ export type OrderEvent = Message<"kvit.v1.OrderEvent"> & {
    * @generated from field: kvit.v1.Actor actor = 10;
    */
   actor?: Actor | undefined;
+
+  /**
+   * What it is about beside the order as a whole; absent where the type says it all.
+   *
+   * @generated from field: kvit.v1.EventDetail detail = 11;
+   */
+  detail?: EventDetail | undefined;
 };
 
 /**
@@ -100,6 +109,84 @@ export type OrderEvent = Message<"kvit.v1.OrderEvent"> & {
  */
 export const OrderEventSchema: GenMessage<OrderEvent> = /*@__PURE__*/
   messageDesc(file_kvit_v1_event, 0);
+
+/**
+ * What an event is about. Only what the entry itself says is set: refund.posted names the refund that an earlier refund.requested
+ * told the amount of.
+ *
+ * @generated from message kvit.v1.EventDetail
+ */
+export type EventDetail = Message<"kvit.v1.EventDetail"> & {
+  /**
+   * The attempt.
+   *
+   * @generated from field: string attempt_id = 1;
+   */
+  attemptId: string;
+
+  /**
+   * The PSP account.
+   *
+   * @generated from field: string account_id = 2;
+   */
+  accountId: string;
+
+  /**
+   * The payment.
+   *
+   * @generated from field: string payment_id = 3;
+   */
+  paymentId: string;
+
+  /**
+   * The refund.
+   *
+   * @generated from field: string refund_id = 4;
+   */
+  refundId: string;
+
+  /**
+   * The exception.
+   *
+   * @generated from field: string exception_id = 5;
+   */
+  exceptionId: string;
+
+  /**
+   * What is odd, when an exception is opened.
+   *
+   * @generated from field: kvit.v1.ExceptionKind exception_kind = 6;
+   */
+  exceptionKind: ExceptionKind;
+
+  /**
+   * The money that it is about: what a PSP reports, what is asked to be taken or to go back, or what is in question.
+   *
+   * @generated from field: kvit.v1.Money amount = 7;
+   */
+  amount?: Money | undefined;
+
+  /**
+   * Where a fact about money came from.
+   *
+   * @generated from field: kvit.v1.EvidenceSource source = 8;
+   */
+  source: EvidenceSource;
+
+  /**
+   * Why: why it was declined or refused, or how it is known that an attempt can no longer be paid. One short text in English.
+   *
+   * @generated from field: string reason = 9;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message kvit.v1.EventDetail.
+ * Use `create(EventDetailSchema)` to create a new message.
+ */
+export const EventDetailSchema: GenMessage<EventDetail> = /*@__PURE__*/
+  messageDesc(file_kvit_v1_event, 1);
 
 /**
  * What was waiting: one event when idle, many while catching up (S1).
@@ -127,7 +214,7 @@ export type OrderEventBatch = Message<"kvit.v1.OrderEventBatch"> & {
  * Use `create(OrderEventBatchSchema)` to create a new message.
  */
 export const OrderEventBatchSchema: GenMessage<OrderEventBatch> = /*@__PURE__*/
-  messageDesc(file_kvit_v1_event, 1);
+  messageDesc(file_kvit_v1_event, 2);
 
 /**
  * Sent at the start of a stream, every 15 s on an idle one, and last on one that the server ends (S3).
@@ -155,7 +242,7 @@ export type StreamHeartbeat = Message<"kvit.v1.StreamHeartbeat"> & {
  * Use `create(StreamHeartbeatSchema)` to create a new message.
  */
 export const StreamHeartbeatSchema: GenMessage<StreamHeartbeat> = /*@__PURE__*/
-  messageDesc(file_kvit_v1_event, 2);
+  messageDesc(file_kvit_v1_event, 3);
 
 /**
  * The cursor cannot be served: it does not belong to this journal (J6). The reader compares what it knows with the orders as
@@ -184,7 +271,7 @@ export type StreamReset = Message<"kvit.v1.StreamReset"> & {
  * Use `create(StreamResetSchema)` to create a new message.
  */
 export const StreamResetSchema: GenMessage<StreamReset> = /*@__PURE__*/
-  messageDesc(file_kvit_v1_event, 3);
+  messageDesc(file_kvit_v1_event, 4);
 
 /**
  * Where a reader without a cursor begins.

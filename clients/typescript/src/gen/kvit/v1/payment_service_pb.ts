@@ -1302,8 +1302,8 @@ export const PaymentService: GenService<{
    * is not known is no error: the order stays AUTHORIZED, and its events tell what the PSP says later. Needs orders:write.
    *
    * Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when nothing
-   * is held, CAPTURE_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings; unavailable
-   * PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+   * is held, CAPTURE_UNSUPPORTED, PSP_REFUSED when the PSP said no: nothing happened; unavailable PSP_NOT_ATTEMPTED and
+   * ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
    *
    * @generated from rpc kvit.v1.PaymentService.CapturePayment
    */
@@ -1314,12 +1314,12 @@ export const PaymentService: GenService<{
   },
   /**
    * Gives money back, all that is left of a payment or a part (R1). Two refunds at once cannot give back more than came. An outcome that
-   * is not known is no error: the refund is UNKNOWN, stays set aside and is asked about; it is never sent again blindly (R2). Needs
-   * refunds:write.
+   * is not known is no error: the refund is UNKNOWN, stays set aside and is asked about; it is never sent again blindly (R2). Nor is it
+   * an error that the PSP refuses: the refund is RELEASED, and ExplainOrder says why. Needs refunds:write.
    *
-   * Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when no payment
-   * has brought money, REFUND_EXCEEDS_PAYMENT, REFUND_UNSUPPORTED, PSP_REFUSED, ACCOUNT_NOT_FOUND when the account has left the settings;
-   * unavailable PSP_NOT_ATTEMPTED, ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CARD_DATA_REFUSED.
+   * Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when there is
+   * no such payment, REFUND_EXCEEDS_PAYMENT, REFUND_UNSUPPORTED; unavailable ACCOUNT_UNAVAILABLE; invalid_argument
+   * CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
    *
    * @generated from rpc kvit.v1.PaymentService.RefundOrder
    */
