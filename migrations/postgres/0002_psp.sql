@@ -8,6 +8,10 @@
 ALTER TABLE payments ADD COLUMN capture_asked bigint NOT NULL DEFAULT 0 CHECK (capture_asked >= 0);
 ALTER TABLE payments ADD COLUMN void_asked boolean NOT NULL DEFAULT false;
 
+-- The fixed link that an order came from (L5).
+ALTER TABLE orders ADD COLUMN template_id text COLLATE "C" NOT NULL DEFAULT '';
+CREATE INDEX orders_of_template ON orders (merchant, template_id, created_at) WHERE template_id <> '';
+
 CREATE INDEX refunds_listed ON refunds (merchant, requested_at) WHERE requested_at > '-infinity';
 
 -- What PSPs sent, sealed, beside the parsed fact (J5). A repeat has the same digest (C1).

@@ -6,6 +6,10 @@
 ALTER TABLE payments ADD COLUMN capture_asked integer NOT NULL DEFAULT 0 CHECK (capture_asked >= 0);
 ALTER TABLE payments ADD COLUMN void_asked integer NOT NULL DEFAULT 0;
 
+-- The fixed link that an order came from (L5).
+ALTER TABLE orders ADD COLUMN template_id text NOT NULL DEFAULT '';
+CREATE INDEX orders_of_template ON orders (merchant, template_id, created_at) WHERE template_id <> '';
+
 CREATE INDEX refunds_listed ON refunds (merchant, requested_at);
 
 -- What PSPs sent, sealed, beside the parsed fact (J5). A repeat has the same digest (C1).

@@ -35,15 +35,20 @@ var (
 type Store interface {
 	Begins
 	Reads
-	Attempts
 	Journal
 	Records
-	Messages
-	Tasks
+	PSPs
 	Credentials
 	Installation
 	// Close waits for what is under way and lets the database go.
 	Close() error
+}
+
+// PSPs is what the work at PSPs needs.
+type PSPs interface {
+	Attempts
+	Messages
+	Tasks
 }
 
 // OrderKey names an order.

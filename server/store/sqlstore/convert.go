@@ -92,6 +92,7 @@ type orderRow struct {
 	Merchant    string `db:"merchant"`
 	OrderID     string `db:"order_id"`
 	LinkID      string `db:"link_id"`
+	TemplateID  string `db:"template_id"`
 	Kind        string `db:"kind"`
 	Currency    string `db:"currency"`
 	Amount      int64  `db:"amount"`
@@ -117,7 +118,7 @@ func (r *orderRow) key() store.OrderKey { return store.OrderKey{Merchant: r.Merc
 
 func orderRowOf(o *order.Order) orderRow {
 	return orderRow{
-		Merchant: o.Merchant, OrderID: o.ID.String(), LinkID: o.LinkID,
+		Merchant: o.Merchant, OrderID: o.ID.String(), LinkID: o.LinkID, TemplateID: o.TemplateID,
 		Kind: string(o.Terms.Kind), Currency: o.Currency().Code(), Amount: o.Terms.Amount.Minor(),
 		Capture: string(o.Terms.Capture), CustomerID: o.Terms.Customer.CustomerID,
 		ViberBot: o.Terms.Customer.ViberBot, ViberUserID: o.Terms.Customer.ViberUserID,
@@ -140,7 +141,7 @@ func (r *orderRow) order(children *childrenRow) (*order.Order, error) {
 		return nil, fmt.Errorf("read order %s of %s: %w", r.OrderID, r.Merchant, err)
 	}
 	o := &order.Order{
-		Merchant: r.Merchant, ID: id, LinkID: r.LinkID,
+		Merchant: r.Merchant, ID: id, LinkID: r.LinkID, TemplateID: r.TemplateID,
 		Terms: order.Terms{
 			Kind: order.Kind(r.Kind), Amount: amount, Capture: order.Capture(r.Capture),
 			Customer:  order.Customer{CustomerID: r.CustomerID, ViberBot: r.ViberBot, ViberUserID: r.ViberUserID},

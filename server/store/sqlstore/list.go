@@ -203,11 +203,12 @@ func (of *linkOf) narrow(q *query) {
 	case of == nil:
 		return
 	case order.Kind(of.Kind) == order.Fixed:
-		q.add(" AND o.kind = 'FIXED'")
+		q.add(" AND o.template_id <> ''")
+		where(q, "o.template_id", "=", of.LinkID)
 	default:
 		where(q, "o.order_id", "=", of.OrderID)
+		where(q, "o.link_id", "=", of.LinkID)
 	}
-	where(q, "o.link_id", "=", of.LinkID)
 }
 
 // ListLinks implements store.Reads. The orders of dynamic links are read with a second statement.

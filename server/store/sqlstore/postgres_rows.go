@@ -25,19 +25,21 @@ FROM unnest(
 WHERE l.merchant = r.merchant AND l.link_id = r.link_id AND l.version = r.loaded`
 
 	insertOrders = `INSERT INTO orders (
-	merchant, order_id, link_id, kind, currency, amount, capture, customer_id, viber_bot, viber_user_id, items_hash,
-	live, locale, state, resume, version, offer_until, accept_until, created_at, updated_at, details_id, settled_by)
+	merchant, order_id, link_id, template_id, kind, currency, amount, capture, customer_id, viber_bot, viber_user_id,
+	items_hash, live, locale, state, resume, version, offer_until, accept_until, created_at, updated_at, details_id,
+	settled_by)
 SELECT
-	merchant, order_id, link_id, kind, currency, amount, capture, NULLIF(customer_id, ''), NULLIF(viber_bot, ''),
-	NULLIF(viber_user_id, ''), items_hash, live, locale, state, resume, version, offer_until, accept_until,
-	created_at, updated_at, details_id, settled_by
+	merchant, order_id, link_id, template_id, kind, currency, amount, capture, NULLIF(customer_id, ''),
+	NULLIF(viber_bot, ''), NULLIF(viber_user_id, ''), items_hash, live, locale, state, resume, version, offer_until,
+	accept_until, created_at, updated_at, details_id, settled_by
 FROM unnest(
-	$1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[],
-	$10::text[], $11::text[], $12::boolean[], $13::text[], $14::text[], $15::text[], $16::bigint[],
-	$17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $21::text[], $22::text[])
+	$1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[],
+	$10::text[], $11::text[], $12::text[], $13::boolean[], $14::text[], $15::text[], $16::text[], $17::bigint[],
+	$18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $21::timestamptz[], $22::text[], $23::text[])
 	AS r(
-	merchant, order_id, link_id, kind, currency, amount, capture, customer_id, viber_bot, viber_user_id, items_hash,
-	live, locale, state, resume, version, offer_until, accept_until, created_at, updated_at, details_id, settled_by)
+	merchant, order_id, link_id, template_id, kind, currency, amount, capture, customer_id, viber_bot, viber_user_id,
+	items_hash, live, locale, state, resume, version, offer_until, accept_until, created_at, updated_at, details_id,
+	settled_by)
 ON CONFLICT DO NOTHING`
 
 	updateOrders = `UPDATE orders AS o SET
@@ -232,6 +234,7 @@ func (p *pipe) orders(w *written[orderRow]) {
 		texts(p, w.fresh, func(r *orderRow) string { return r.Merchant })
 		texts(p, w.fresh, func(r *orderRow) string { return r.OrderID })
 		texts(p, w.fresh, func(r *orderRow) string { return r.LinkID })
+		texts(p, w.fresh, func(r *orderRow) string { return r.TemplateID })
 		texts(p, w.fresh, func(r *orderRow) string { return r.Kind })
 		texts(p, w.fresh, func(r *orderRow) string { return r.Currency })
 		int64s(p, w.fresh, func(r *orderRow) int64 { return r.Amount })

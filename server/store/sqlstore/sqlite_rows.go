@@ -8,9 +8,10 @@ const (
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	insertOrdersRow insertion = `INSERT INTO orders (
-	merchant, order_id, link_id, kind, currency, amount, capture, customer_id, viber_bot, viber_user_id, items_hash,
-	live, locale, state, resume, version, offer_until, accept_until, created_at, updated_at, details_id, settled_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	merchant, order_id, link_id, template_id, kind, currency, amount, capture, customer_id, viber_bot, viber_user_id,
+	items_hash, live, locale, state, resume, version, offer_until, accept_until, created_at, updated_at, details_id,
+	settled_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	insertAttemptsRow insertion = `INSERT INTO attempts (
 	merchant, order_id, number, attempt_id, account, state, started_at, session_until, grace_ns, failure, seen,
@@ -112,7 +113,7 @@ func (r *linkRow) changes(loaded int64) []any {
 
 func (r *orderRow) values() []any {
 	return []any{
-		r.Merchant, r.OrderID, r.LinkID, r.Kind, r.Currency, r.Amount, r.Capture, r.CustomerID, r.ViberBot,
+		r.Merchant, r.OrderID, r.LinkID, r.TemplateID, r.Kind, r.Currency, r.Amount, r.Capture, r.CustomerID, r.ViberBot,
 		r.ViberUserID, r.ItemsHash, r.Live, r.Locale, r.State, r.Resume, r.Version, r.OfferUntil.Time,
 		r.AcceptUntil.Time, r.CreatedAt.Time, r.UpdatedAt.Time, r.DetailsID, r.SettledBy,
 	}

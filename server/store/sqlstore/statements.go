@@ -2,7 +2,7 @@ package sqlstore
 
 // The columns of an order, as o, and of a link, as l, the same on both engines.
 const (
-	orderColumns = `o.merchant, o.order_id, o.link_id, o.kind, o.currency, o.amount, o.capture,
+	orderColumns = `o.merchant, o.order_id, o.link_id, o.template_id, o.kind, o.currency, o.amount, o.capture,
 	COALESCE(o.customer_id, '') AS customer_id, COALESCE(o.viber_bot, '') AS viber_bot,
 	COALESCE(o.viber_user_id, '') AS viber_user_id, o.items_hash, o.live, o.locale, o.state, o.resume, o.version,
 	o.offer_until, o.accept_until, o.created_at, o.updated_at, o.details_id, o.settled_by`

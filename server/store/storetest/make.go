@@ -133,8 +133,12 @@ func (m *maker) newLink(act order.Act, w wish) *order.Link {
 func (m *maker) newOrder(act order.Act, w wish) *order.Order {
 	m.t.Helper()
 	w = w.filled()
+	link, template := w.link, ""
+	if w.kind == order.Fixed {
+		link, template = "lnk_"+w.id, w.link
+	}
 	o, err := order.Create(act, order.Spec{
-		Merchant: w.merchant, ID: m.id(w.id), LinkID: w.link,
+		Merchant: w.merchant, ID: m.id(w.id), LinkID: link, TemplateID: template,
 		Terms: order.Terms{
 			Kind: w.kind, Amount: m.amount(price), Capture: order.Automatic, Customer: w.customer, ItemsHash: "abc",
 		},

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -186,7 +187,7 @@ func forgedNewest(t *testing.T, s store.Store) {
 	}
 	count("demo", "acc", 0)
 	for i := range 3 * keep {
-		one := message("demo", fmt.Sprint(i))
+		one := message("demo", strconv.Itoa(i))
 		one.ReceivedAt = one.ReceivedAt.Add(time.Duration(i/2) * time.Microsecond) // Some at the same time.
 		add(one)
 		count("demo", "acc", min(i+1, keep))
@@ -218,8 +219,12 @@ func paymentOwners(t *testing.T, s store.Store) {
 	m.change(unnamed.orderKey(), paid("att_2", ""))
 	key := store.PaymentKey{Merchant: "demo", Account: "acc", PSPPaymentID: "psp-1"}
 	snap := m.load(store.Keys{Payments: []store.PaymentKey{
-		key, {Merchant: "demo", Account: "acc", PSPPaymentID: "psp-2"}, {Merchant: "demo", Account: "other", PSPPaymentID: "psp-1"},
-		{Merchant: "demo", Account: "acc"}, {Merchant: "other", Account: "acc", PSPPaymentID: "psp-1"}, key,
+		key,
+		{Merchant: "demo", Account: "acc", PSPPaymentID: "psp-2"},
+		{Merchant: "demo", Account: "other", PSPPaymentID: "psp-1"},
+		{Merchant: "demo", Account: "acc"},
+		{Merchant: "other", Account: "acc", PSPPaymentID: "psp-1"},
+		key,
 	}})
 	other := store.PaymentKey{Merchant: "other", Account: "acc", PSPPaymentID: "psp-1"}
 	want := map[store.PaymentKey]store.OrderKey{

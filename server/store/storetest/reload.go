@@ -211,6 +211,8 @@ func reloadGivesFixedLinks(t *testing.T, s store.Store) {
 	if read.Order != nil || read.Link.Details == nil || read.Link.Details.Description != "Coffee" {
 		t.Errorf("read %+v with details %+v", read, read.Link.Details)
 	}
+	payers := wish{merchant: "demo", id: "P", link: "lnk_fixed", kind: order.Fixed, details: w.details}
+	m.mustRead(payers, m.create(payers).Orders[0].After) // An order of its own for each payer (L5).
 }
 
 func beginTakesRepeatedKeys(t *testing.T, s store.Store) {
