@@ -1,6 +1,9 @@
 package payment
 
 import (
+	"strings"
+
+	"github.com/kvitpay/kvit/server/psp"
 	"github.com/kvitpay/kvit/server/seal"
 	"github.com/kvitpay/kvit/server/store"
 )
@@ -25,4 +28,15 @@ func (s *Service) PageOf(caller Caller, token string) (store.Page, error) {
 // TokenOf makes the page token for a place in a list of links.
 func (s *Service) TokenOf(caller Caller, page store.Page) string {
 	return s.pageToken(listScope(caller, "links", store.LinkFilter{}), page.BeforeTime, page.BeforeID)
+}
+
+// CallbackSecret is the last part of an account's callback address.
+func (s *Service) CallbackSecret(account string) string {
+	address := s.callbackURL(account)
+	return address[strings.LastIndex(address, "/")+1:]
+}
+
+// MessageKey is the key under which a callback is kept.
+func (s *Service) MessageKey(merchant, account string, c psp.Callback) store.MessageKey {
+	return store.MessageKey{Merchant: merchant, Account: account, Digest: digestOf(&c)}
 }

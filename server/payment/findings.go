@@ -40,17 +40,16 @@ func (s *Service) applyFindings(v *writer.View, o *order.Order, act order.Act, f
 	refunds := len(o.Refunds)
 	for i := range findings {
 		ev := from.evidence(&findings[i])
-		if owner, known := v.PaymentOwner(ev.Account, ev.PSPPaymentID); known && owner != o.ID.String() {
-			other, err := order.ParseID(owner)
-			if err != nil {
-				return err
-			}
-			if err := o.ApplyElsewhere(act, ev, other); err != nil {
-				return err
-			}
-			continue
+		owner, err := ownerOf(v, &ev)
+		switch {
+		case err != nil:
+			return err
+		case !owner.IsZero() && owner != o.ID:
+			err = o.ApplyElsewhere(act, ev, owner)
+		default:
+			err = o.Apply(act, ev, s.policy[o.Merchant])
 		}
-		if err := o.Apply(act, ev, s.policy[o.Merchant]); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -58,6 +57,18 @@ func (s *Service) applyFindings(v *writer.View, o *order.Order, act order.Act, f
 		s.followRefund(v, o, &o.Refunds[i])
 	}
 	return nil
+}
+
+// ownerOf is the order that has the PSP's payment already, or the zero ID.
+func ownerOf(v *writer.View, ev *order.Evidence) (order.ID, error) {
+	if ev.PSPPaymentID == "" {
+		return order.ID{}, nil
+	}
+	owner, known := v.PaymentOwner(ev.Account, ev.PSPPaymentID)
+	if !known {
+		return order.ID{}, nil
+	}
+	return order.ParseID(owner)
 }
 
 // followRefund makes a task of a refund that a policy asked for: it is sent by the resolver (R1).

@@ -128,7 +128,7 @@ func (t *taking) take(ctx context.Context, readErr error) error {
 	}
 	t.message.OrderID = orderID
 	err = t.apply(ctx)
-	if fault.KindOf(err) == fault.Internal {
+	if err != nil && fault.KindOf(err) == fault.Internal {
 		return t.failed(ctx, err)
 	}
 	return err
