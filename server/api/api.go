@@ -21,6 +21,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -30,6 +31,7 @@ import (
 	"github.com/kvitpay/kvit/server/access"
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/payment"
+	"github.com/kvitpay/kvit/server/psp"
 	"github.com/kvitpay/kvit/server/store"
 	"github.com/kvitpay/kvit/server/stream"
 	"github.com/kvitpay/kvit/server/telemetry"
@@ -56,9 +58,23 @@ type Orders interface {
 	OrderStatus(ctx context.Context, caller payment.Caller, orderID string) (payment.OrderStatus, error)
 	Orders(ctx context.Context, caller payment.Caller, filter store.OrderFilter, page payment.PageRequest) ([]payment.OrderInfo, string, error)
 	CancelOrder(ctx context.Context, caller payment.Caller, in payment.CancelOrder) (payment.OrderInfo, bool, error)
+	CapturePayment(ctx context.Context, caller payment.Caller, in payment.CapturePayment) (payment.OrderInfo, bool, error)
 	ExplainOrder(ctx context.Context, caller payment.Caller, orderID string) (payment.Explanation, error)
 	Merchant(caller payment.Caller) (payment.Merchant, error)
 	PublicURL() string
+}
+
+// Refunds are the use-cases of money that goes back, and of the accounts where money is.
+type Refunds interface {
+	RefundOrder(ctx context.Context, caller payment.Caller, in payment.RefundOrder) (payment.RefundInfo, bool, error)
+	Refund(ctx context.Context, caller payment.Caller, refundID string) (payment.RefundInfo, error)
+	Refunds(ctx context.Context, caller payment.Caller, filter store.RefundFilter, page payment.PageRequest) ([]payment.RefundInfo, string, error)
+	Accounts(caller payment.Caller) ([]payment.Account, error)
+}
+
+// Callbacks is what CallbackService calls. It has no caller: the merchant is the owner of the account (A1).
+type Callbacks interface {
+	HandleCallback(ctx context.Context, in payment.HandleCallback) (psp.Reply, error)
 }
 
 // Journal is what order events are read from.
@@ -69,11 +85,13 @@ type Journal interface {
 	Head(ctx context.Context, merchant string) (payment.Place, error)
 }
 
-// Payment is what PaymentService calls. payment.Service is one.
+// Payment is what PaymentService and CallbackService call. payment.Service is one.
 type Payment interface {
 	Links
 	Orders
+	Refunds
 	Journal
+	Callbacks
 }
 
 // Access is what recognises callers, and what AccessService calls. access.Service is one.
@@ -108,7 +126,8 @@ type Needs struct {
 
 // API is both doors of one server.
 type API struct {
-	// Public is for bots, CRMs and load balancers: PaymentService, health, reflection, probes.
+	// Public is for bots, CRMs, edges and load balancers: PaymentService, CallbackService, health,
+	// reflection, probes.
 	Public http.Handler
 	// Admin is for operators: AccessService, metrics, profiles, probes.
 	Admin http.Handler
@@ -144,10 +163,13 @@ func New(needs Needs) (*API, error) {
 	keys := &accessService{access: needs.Access}
 	ready := readiness{check: needs.Ready, stopping: stopping}
 	door := newDoor(needs)
-	_, payments := kvitv1connect.NewPaymentServiceHandler(server, options...)
+	services := map[string]http.Handler{}
+	_, services[kvitv1connect.PaymentServiceName] = kvitv1connect.NewPaymentServiceHandler(server, options...)
+	_, services[kvitv1connect.CallbackServiceName] = kvitv1connect.NewCallbackServiceHandler(
+		&callbackService{needs.Payment}, append(slices.Clone(options), connect.WithReadMaxBytes(callbackMax))...)
 	_, accesses := kvitv1connect.NewAccessServiceHandler(keys, options...)
 	return &API{
-		Public: door.public(payments, ready, needs),
+		Public: door.public(services, ready, needs),
 		Admin:  door.admin(accesses, ready, needs.Metrics),
 		hub:    hub, stopping: stop,
 	}, nil

@@ -19,6 +19,8 @@ type procedure struct {
 	scopes []access.Scope
 	// installation is set where a platform key may call that stands for no merchant.
 	installation bool
+	// edge is set where edge keys may call, and nobody else.
+	edge bool
 }
 
 // procedures is the one table of who may call what (A1). What is not in it cannot be called.
@@ -31,9 +33,16 @@ var procedures = map[string]procedure{
 	kvitv1connect.PaymentServiceListOrdersProcedure:            {scopes: []access.Scope{access.OrdersRead}},
 	kvitv1connect.PaymentServiceCancelOrderProcedure:           {scopes: []access.Scope{access.OrdersWrite}},
 	kvitv1connect.PaymentServiceExplainOrderProcedure:          {scopes: []access.Scope{access.OrdersRead}},
+	kvitv1connect.PaymentServiceCapturePaymentProcedure:        {scopes: []access.Scope{access.OrdersWrite}},
+	kvitv1connect.PaymentServiceRefundOrderProcedure:           {scopes: []access.Scope{access.RefundsWrite}},
+	kvitv1connect.PaymentServiceGetRefundProcedure:             {scopes: []access.Scope{access.RefundsWrite, access.OrdersRead}},
+	kvitv1connect.PaymentServiceListRefundsProcedure:           {scopes: []access.Scope{access.RefundsWrite, access.OrdersRead}},
+	kvitv1connect.PaymentServiceListPspAccountsProcedure:       {scopes: []access.Scope{access.LinksWrite, access.OrdersRead, access.RefundsWrite}},
 	kvitv1connect.PaymentServiceStreamOrderEventsProcedure:     {scopes: []access.Scope{access.EventsRead}},
 	kvitv1connect.PaymentServiceListOrderEventsProcedure:       {scopes: []access.Scope{access.EventsRead}},
 	kvitv1connect.PaymentServiceGetMerchantProcedure:           {},
+
+	kvitv1connect.CallbackServiceHandlePspCallbackProcedure: {scopes: []access.Scope{access.CallbacksDeliver}, edge: true},
 
 	kvitv1connect.AccessServiceCreateApiKeyProcedure: {scopes: []access.Scope{access.KeysWrite}, installation: true},
 	kvitv1connect.AccessServiceListApiKeysProcedure:  {scopes: []access.Scope{access.KeysWrite}, installation: true},
@@ -71,9 +80,11 @@ func allowed(name string, who access.Caller) error {
 	switch {
 	case !known:
 		return denied("This method cannot be called.", "")
-	case who.Kind == store.EdgeKey:
+	case who.Kind == store.EdgeKey && !p.edge:
 		return denied("An edge key may deliver callbacks and nothing else.", p.first())
-	case who.Merchant == "" && !p.installation:
+	case p.edge && who.Kind != store.EdgeKey:
+		return denied("Only an edge key may deliver callbacks.", p.first())
+	case who.Merchant == "" && !p.installation && !p.edge:
 		return denied("The API key stands for no merchant. Use a key of the merchant.", p.first())
 	case len(p.scopes) == 0:
 		return nil

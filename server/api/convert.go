@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -12,6 +13,7 @@ import (
 	"github.com/kvitpay/kvit/server/money"
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/payment"
+	"github.com/kvitpay/kvit/server/psp"
 	"github.com/kvitpay/kvit/server/store"
 	"github.com/kvitpay/kvit/server/text"
 )
@@ -60,6 +62,13 @@ var (
 		order.AfterCancel:   kvitv1.ExceptionKind_EXCEPTION_KIND_AFTER_CANCEL,
 		order.OverReturned:  kvitv1.ExceptionKind_EXCEPTION_KIND_OVER_RETURNED,
 		order.Stuck:         kvitv1.ExceptionKind_EXCEPTION_KIND_STUCK,
+	}
+	refundStates = map[order.RefundState]kvitv1.RefundState{
+		order.RefundReserved: kvitv1.RefundState_REFUND_STATE_RESERVED,
+		order.RefundIsSent:   kvitv1.RefundState_REFUND_STATE_SENT,
+		order.RefundDone:     kvitv1.RefundState_REFUND_STATE_POSTED,
+		order.RefundReleased: kvitv1.RefundState_REFUND_STATE_RELEASED,
+		order.RefundInDoubt:  kvitv1.RefundState_REFUND_STATE_UNKNOWN,
 	}
 	nextSteps = map[order.Step]kvitv1.NextStepAction{
 		order.StepPay:            kvitv1.NextStepAction_NEXT_STEP_ACTION_PAY,
@@ -257,6 +266,45 @@ func questionedMessage(minor int64, currency string) *kvitv1.Money {
 	return moneyMessage(minor, currency)
 }
 
+func paymentMessages(payments []order.Payment) []*kvitv1.Payment {
+	list := make([]*kvitv1.Payment, len(payments))
+	for i := range payments {
+		p := &payments[i]
+		list[i] = &kvitv1.Payment{
+			PaymentId: p.ID, AccountId: p.Account, PspPaymentId: p.PSPPaymentID, AttemptId: p.AttemptID,
+			Captured: moneyMessage(p.Captured, p.Currency), Authorized: moneyMessage(p.Authorized, p.Currency),
+			RefundReserved: moneyMessage(p.Reserved, p.Currency), Refunded: moneyMessage(p.Refunded, p.Currency),
+			ChargedBack: moneyMessage(p.ChargedBack, p.Currency), Settles: p.Settles,
+		}
+	}
+	return list
+}
+
+func refundMessage(r *payment.RefundInfo) *kvitv1.Refund {
+	return &kvitv1.Refund{
+		RefundId: r.ID, OrderId: r.OrderID, PaymentId: r.PaymentID, Amount: moneyMessage(r.AmountMinor, r.Currency),
+		State: refundStates[r.State], Automatic: r.Automatic, RequestedAt: instant(r.RequestedAt),
+	}
+}
+
+func accountMessage(a *payment.Account) *kvitv1.PspAccount {
+	return &kvitv1.PspAccount{
+		AccountId: a.ID, Psp: a.Kind, Name: a.Name, Mode: modeMessage(a.Live), CurrencyCodes: a.Currencies,
+		Refunds: a.Refunds, Captures: a.Captures, Voids: a.Voids,
+	}
+}
+
+// replyMessage is what the edge answers a PSP, word for word (C2).
+func replyMessage(r *psp.Reply) *kvitv1.HandlePspCallbackResponse {
+	var headers []*kvitv1.HttpHeader
+	if r.ContentType != "" {
+		headers = []*kvitv1.HttpHeader{{Name: "Content-Type", Values: []string{r.ContentType}}}
+	}
+	return &kvitv1.HandlePspCallbackResponse{
+		Status: int32(r.Status), Headers: headers, Body: r.Body, //nolint:gosec // An HTTP status has three digits.
+	}
+}
+
 func nextStepMessage(n payment.NextStep) *kvitv1.NextStep {
 	return &kvitv1.NextStep{Action: nextSteps[n.Step], Text: n.Text, Url: n.URL}
 }
@@ -288,8 +336,74 @@ func eventMessage(e *payment.Event) *kvitv1.OrderEvent {
 	return &kvitv1.OrderEvent{
 		Id: e.ID, Position: e.Position, Cursor: e.Cursor.String(), Type: string(e.Type), OrderId: e.OrderID,
 		OrderVersion: e.Version, OccurredAt: instant(e.At), Order: viewMessage(e), LinkId: linkID,
-		Actor: actorMessage(e.Actor),
+		Actor: actorMessage(e.Actor), Detail: detailMessage(e),
 	}
+}
+
+// detailMessage is what an event is about beside its order; nil where the type says it all.
+func detailMessage(e *payment.Event) *kvitv1.EventDetail {
+	c := &e.Change
+	if c.Evidence == nil && c.Attempt == nil && c.Payment == nil && c.Refund == nil && c.Exception == nil {
+		return nil
+	}
+	d := &kvitv1.EventDetail{
+		AttemptId: "", AccountId: "", PaymentId: "", RefundId: "", ExceptionId: "",
+		ExceptionKind: kvitv1.ExceptionKind_EXCEPTION_KIND_UNSPECIFIED, Amount: nil,
+		Source: kvitv1.EvidenceSource_EVIDENCE_SOURCE_UNSPECIFIED, Reason: "",
+	}
+	detailPayment(d, c.Payment, e.View)
+	detailAttempt(d, c.Attempt)
+	detailEvidence(d, c.Evidence)
+	detailRefund(d, c.Refund, e.View)
+	detailException(d, c.Exception)
+	return d
+}
+
+func detailAttempt(d *kvitv1.EventDetail, f *order.AttemptFacts) {
+	if f == nil {
+		return
+	}
+	d.AttemptId, d.AccountId, d.Reason = f.ID, cmp.Or(f.Account, d.GetAccountId()), f.Failure
+	if f.Proof != "" {
+		d.Reason = text.ExplainDeath(string(f.Proof))
+	}
+}
+
+// detailPayment tells sums of the payment that settles or is held, which has the order's currency.
+func detailPayment(d *kvitv1.EventDetail, f *order.PaymentFacts, v *order.View) {
+	if f == nil {
+		return
+	}
+	d.PaymentId, d.AttemptId, d.AccountId = f.ID, f.AttemptID, f.Account
+	if sum := max(f.CaptureAsked, f.Captured); sum > 0 && v != nil {
+		d.Amount = moneyMessage(sum, v.Currency)
+	}
+}
+
+func detailEvidence(d *kvitv1.EventDetail, f *order.Evidence) {
+	if f == nil {
+		return
+	}
+	d.AttemptId, d.AccountId, d.Reason = f.AttemptID, f.Account, f.Failure
+	d.Source, d.Amount = evidenceSources[f.Source], questionedMessage(f.AmountMinor, f.Currency)
+}
+
+func detailRefund(d *kvitv1.EventDetail, f *order.RefundFacts, v *order.View) {
+	if f == nil {
+		return
+	}
+	d.RefundId, d.PaymentId, d.Reason = f.ID, f.PaymentID, f.Failure
+	if f.AmountMinor > 0 && v != nil {
+		d.Amount = moneyMessage(f.AmountMinor, v.Currency)
+	}
+}
+
+func detailException(d *kvitv1.EventDetail, f *order.ExceptionFacts) {
+	if f == nil {
+		return
+	}
+	d.ExceptionId, d.ExceptionKind, d.PaymentId, d.AttemptId = f.ID, exceptionKinds[f.Kind], f.PaymentID, f.AttemptID
+	d.Amount, d.Reason = questionedMessage(f.AmountMinor, f.Currency), f.Detail
 }
 
 // viewMessage is the order as of an event. What may be erased one day is left out.

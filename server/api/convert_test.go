@@ -91,6 +91,7 @@ func TestTables_HaveEveryWord(t *testing.T) {
 	checkTable(t, linkStates, "../order", "LinkState")
 	checkTable(t, linkKinds, "../order", "Kind")
 	checkTable(t, captureModes, "../order", "Capture")
+	checkTable(t, refundStates, "../order", "RefundState")
 	checkTable(t, exceptionKinds, "../order", "ExceptionKind")
 	checkTable(t, nextSteps, "../order", "Step")
 	checkTable(t, actorKinds, "../order", "ActorKind")
@@ -156,6 +157,7 @@ func TestCodes_HaveEveryKind(t *testing.T) {
 func services() []protoreflect.ServiceDescriptor {
 	return []protoreflect.ServiceDescriptor{
 		kvitv1.File_kvit_v1_payment_service_proto.Services().Get(0),
+		kvitv1.File_kvit_v1_callback_service_proto.Services().Get(0),
 		kvitv1.File_kvit_v1_access_service_proto.Services().Get(0),
 	}
 }
@@ -206,6 +208,7 @@ func someEvents(n int) []stream.Item[*event] {
 			Entry: order.Entry{
 				ID: "evt_1", Merchant: "shop", Type: order.OrderPaid, OrderID: "A-1", Version: int64(i), At: at,
 				Actor: order.Actor{Kind: order.ByPSP, ID: "liqpay"}, Position: uint64(i + 1),
+				Change: order.Change{To: order.Paid, Payment: &order.PaymentFacts{ID: "pay_1"}},
 				View: &order.View{
 					State: order.Paid, Kind: order.Dynamic, Capture: order.Automatic, Currency: "AMD", AmountMinor: 125000,
 					Paid: 125000, LinkID: "lnk_06c8p3qe0s7jv9q2v1m8k4r5t0", OfferUntil: at, AcceptUntil: at,
@@ -252,6 +255,65 @@ func TestEventMessage_ShowsAllButWhatMayBeErased(t *testing.T) {
 			if has := m.ProtoReflect().Has(fields.Get(i)); has == slices.Contains(erasable, name) {
 				t.Errorf("%s: set is %t", name, has)
 			}
+		}
+	}
+}
+
+// An event says what it is about, beside its order.
+func TestDetail_TellsWhatTheEntryIsAbout(t *testing.T) {
+	t.Parallel()
+	amd := func(minor int64) *kvitv1.Money { return &kvitv1.Money{CurrencyCode: "AMD", MinorUnits: minor} }
+	for name, c := range map[string]struct {
+		change order.Change
+		want   *kvitv1.EventDetail
+	}{
+		"nothing": {order.Change{To: order.Expired}, nil},
+		"an attempt that was started": {
+			order.Change{Attempt: &order.AttemptFacts{ID: "att_1", Account: "liqpay-main"}},
+			&kvitv1.EventDetail{AttemptId: "att_1", AccountId: "liqpay-main"},
+		},
+		"an attempt that is dead": {
+			order.Change{Attempt: &order.AttemptFacts{ID: "att_1", Proof: order.DeadSessionOver}},
+			&kvitv1.EventDetail{AttemptId: "att_1", Reason: text.ExplainDeath(string(order.DeadSessionOver))},
+		},
+		"evidence": {
+			order.Change{
+				Evidence: &order.Evidence{
+					Source: order.FromCallback, Fact: order.FactSucceeded, Account: "liqpay-main", AttemptID: "att_1",
+					AmountMinor: 700, Currency: "UAH",
+				},
+				Payment: &order.PaymentFacts{ID: "pay_1", Account: "liqpay-main", AttemptID: "att_1", Currency: "UAH", Captured: 700},
+			},
+			&kvitv1.EventDetail{
+				AttemptId: "att_1", AccountId: "liqpay-main", PaymentId: "pay_1", Amount: &kvitv1.Money{CurrencyCode: "UAH", MinorUnits: 700},
+				Source: kvitv1.EvidenceSource_EVIDENCE_SOURCE_CALLBACK,
+			},
+		},
+		"a capture that is asked for": {
+			order.Change{Payment: &order.PaymentFacts{ID: "pay_1", CaptureAsked: 500}},
+			&kvitv1.EventDetail{PaymentId: "pay_1", Amount: amd(500)},
+		},
+		"a hold that was not taken": {
+			order.Change{Payment: &order.PaymentFacts{ID: "pay_1"}, Attempt: &order.AttemptFacts{ID: "att_1", Failure: "too late"}},
+			&kvitv1.EventDetail{PaymentId: "pay_1", AttemptId: "att_1", Reason: "too late"},
+		},
+		"a refund": {
+			order.Change{Refund: &order.RefundFacts{ID: "ref_1", PaymentID: "pay_1", AmountMinor: 300}},
+			&kvitv1.EventDetail{RefundId: "ref_1", PaymentId: "pay_1", Amount: amd(300)},
+		},
+		"an exception": {
+			order.Change{Exception: &order.ExceptionFacts{
+				ID: "exc_1", Kind: order.Duplicate, PaymentID: "pay_2", AttemptID: "att_2", AmountMinor: 700, Currency: "UAH", Detail: "twice",
+			}},
+			&kvitv1.EventDetail{
+				ExceptionId: "exc_1", ExceptionKind: kvitv1.ExceptionKind_EXCEPTION_KIND_DUPLICATE, PaymentId: "pay_2", AttemptId: "att_2",
+				Amount: &kvitv1.Money{CurrencyCode: "UAH", MinorUnits: 700}, Reason: "twice",
+			},
+		},
+	} {
+		e := &payment.Event{Entry: order.Entry{Change: c.change, View: &order.View{Currency: "AMD", AmountMinor: 1000}}}
+		if got := eventMessage(e).GetDetail(); !proto.Equal(got, c.want) {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
 	}
 }

@@ -28,10 +28,10 @@ func newDoor(needs Needs) *door {
 	return &door{metrics: needs.Metrics.RPC, log: needs.Logger, now: needs.Now, errors: connect.NewErrorWriter()}
 }
 
-// public mounts what bots, CRMs and load balancers need, and what is served beside the API.
-func (d *door) public(payments http.Handler, ready readiness, needs Needs) http.Handler {
+// public mounts what bots, CRMs, edges and load balancers need, and what is served beside the API.
+func (d *door) public(services map[string]http.Handler, ready readiness, needs Needs) http.Handler {
 	mux := http.NewServeMux()
-	d.mount(mux, kvitv1connect.PaymentServiceName, payments)
+	d.mount(mux, services)
 	mountHealth(mux, ready)
 	mountProbes(mux, ready)
 	if !needs.NoReflection {
@@ -46,18 +46,18 @@ func (d *door) public(payments http.Handler, ready readiness, needs Needs) http.
 // admin mounts what operators need.
 func (d *door) admin(accesses http.Handler, ready readiness, metrics *telemetry.Metrics) http.Handler {
 	mux := http.NewServeMux()
-	d.mount(mux, kvitv1connect.AccessServiceName, accesses)
+	d.mount(mux, map[string]http.Handler{kvitv1connect.AccessServiceName: accesses})
 	mountProbes(mux, ready)
 	mux.Handle("GET /metrics", metrics.Handler())
 	mountProfiles(mux)
 	return mux
 }
 
-// mount mounts the procedures of one service, and an answer with a reason where there is none.
-func (d *door) mount(mux *http.ServeMux, service string, next http.Handler) {
-	prefix := "/" + service + "/"
+// mount mounts the procedures of services by their names, and an answer with a reason where there is none.
+func (d *door) mount(mux *http.ServeMux, services map[string]http.Handler) {
 	for procedure := range procedures {
-		if strings.HasPrefix(procedure, prefix) {
+		service := procedure[1:strings.LastIndexByte(procedure, '/')]
+		if next, here := services[service]; here {
 			mux.Handle(procedure, d.wrap(shortName(procedure), next))
 		}
 	}

@@ -18,5 +18,6 @@ func (s *paymentService) GetOrderStatus(ctx context.Context, request *kvitv1.Get
 		Order:      orderMessage(&status.Order),
 		Exceptions: exceptionMessages(status.Exceptions, &status.Order),
 		NextStep:   nextStepMessage(status.Next),
+		Payments:   paymentMessages(status.Payments),
 	}, nil
 }

@@ -47,10 +47,11 @@ type house struct {
 	access  *access.Service
 	api     *api.API
 	bus     stream.Bus
-	// platform is the secret of a platform key, secret one of the merchant's test key with every scope.
-	platform, secret string
-	public, admin    *door
-	logs             *lines
+	// platform is the secret of a platform key, edge of an edge key, secret one of the merchant's test key
+	// with every scope.
+	platform, edge, secret string
+	public, admin          *door
+	logs                   *lines
 }
 
 // options change what a house is made from.
@@ -101,7 +102,9 @@ func newHouse(tb testing.TB, change ...func(*options)) *house {
 	h.platform, _, err = seal.NewAPIKey(seal.APIKeyPlatform, rand.Reader)
 	must(tb, err)
 	must(tb, h.access.Bootstrap(tb.Context(), h.platform))
-	h.secret = h.key(tb, merchant, access.LinksWrite, access.OrdersRead, access.OrdersWrite, access.EventsRead, access.KeysWrite)
+	h.secret = h.key(tb, merchant,
+		access.LinksWrite, access.OrdersRead, access.OrdersWrite, access.RefundsWrite, access.EventsRead, access.KeysWrite)
+	h.edge = h.edgeKey(tb)
 
 	h.open(tb, o, logger)
 	return h
@@ -157,6 +160,11 @@ func (h *house) clientOf(secret string, opts ...connect.ClientOption) kvitv1conn
 
 func (h *house) keys(secret string, opts ...connect.ClientOption) kvitv1connect.AccessServiceClient {
 	return kvitv1connect.NewAccessServiceClient(h.admin.client, doorURL, append(opts, bearing(secret))...)
+}
+
+// callbacks speaks to the public door as an edge.
+func (h *house) callbacks(secret string, opts ...connect.ClientOption) kvitv1connect.CallbackServiceClient {
+	return kvitv1connect.NewCallbackServiceClient(h.public.client, doorURL, append(opts, bearing(secret))...)
 }
 
 // create makes a dynamic link of the merchant past the doors, and so one journal entry for the link and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -61,10 +62,15 @@ func mountHealth(mux *http.ServeMux, ready readiness) {
 	mux.Handle("/"+healthName+"/Watch", connect.NewServerStreamHandlerSimple("/"+healthName+"/Watch", ready.Watch))
 }
 
+// publicServices are those of the public port.
+func publicServices() []string {
+	return []string{kvitv1connect.PaymentServiceName, kvitv1connect.CallbackServiceName, healthName}
+}
+
 // status is the health of one service; empty means the whole server.
 func (r readiness) status(ctx context.Context, service string) healthv1.HealthCheckResponse_ServingStatus {
 	switch {
-	case service != "" && service != kvitv1connect.PaymentServiceName && service != healthName:
+	case service != "" && !slices.Contains(publicServices(), service):
 		return healthv1.HealthCheckResponse_SERVICE_UNKNOWN
 	case r.ready(ctx):
 		return healthv1.HealthCheckResponse_SERVING
@@ -110,7 +116,7 @@ func (r readiness) Watch(ctx context.Context, request *healthv1.HealthCheckReque
 
 // mountReflection mounts the description of the API for tools such as buf curl and grpcurl.
 func mountReflection(mux *http.ServeMux) {
-	reflector := grpcreflect.NewStaticReflector(kvitv1connect.PaymentServiceName, healthName)
+	reflector := grpcreflect.NewStaticReflector(publicServices()...)
 	mux.Handle(grpcreflect.NewHandlerV1(reflector))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector))
 }

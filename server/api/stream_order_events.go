@@ -20,8 +20,6 @@ import (
 
 // paymentService answers for PaymentService.
 type paymentService struct {
-	kvitv1connect.UnimplementedPaymentServiceHandler
-
 	payment  Payment
 	hub      *stream.Hub[*event]
 	metrics  *telemetry.StreamMetrics

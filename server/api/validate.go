@@ -20,7 +20,8 @@ type validator struct{ rules protovalidate.Validator }
 func newValidator() (*validator, error) {
 	var requests []protoreflect.MessageDescriptor
 	for _, file := range []protoreflect.FileDescriptor{
-		kvitv1.File_kvit_v1_payment_service_proto, kvitv1.File_kvit_v1_access_service_proto,
+		kvitv1.File_kvit_v1_payment_service_proto, kvitv1.File_kvit_v1_callback_service_proto,
+		kvitv1.File_kvit_v1_access_service_proto,
 	} {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()

@@ -67,7 +67,7 @@ func Reasons() map[Reason]string {
 		ReasonRefundExceeds:        "The refund is more than what is left of the payment.",
 		ReasonAccountNotFound:      "No such PSP account. Metadata: account_id.",
 		ReasonAccountUnavailable:   "The PSP account cannot be used now. Repeat later, or use another account. Metadata: account_id.",
-		ReasonPSPNotAttempted:      "The PSP was not reached: certainly nothing happened. Repeat later.",
+		ReasonPSPNotAttempted:      "The PSP was not reached: certainly nothing happened. Repeat later, with a new key.",
 		ReasonPSPRefused:           "The PSP refused for good: certainly nothing happened.",
 		ReasonRefundUnsupported:    "The PSP account cannot give this money back by a call. Use the PSP's own cabinet.",
 		ReasonCaptureUnsupported:   "The PSP account cannot take held money, or a part of it, by a call. Use the PSP's own cabinet.",

@@ -122,8 +122,8 @@ type PaymentServiceClient interface {
 	// is not known is no error: the order stays AUTHORIZED, and its events tell what the PSP says later. Needs orders:write.
 	//
 	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when nothing
-	// is held, CAPTURE_UNSUPPORTED, PSP_REFUSED when the PSP said no: nothing happened; unavailable PSP_NOT_ATTEMPTED and
-	// ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
+	// is held, CAPTURE_UNSUPPORTED, PSP_REFUSED when the PSP said no: nothing happened; unavailable PSP_NOT_ATTEMPTED: nothing happened,
+	// repeat with a new key, and ACCOUNT_UNAVAILABLE; invalid_argument CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
 	CapturePayment(context.Context, *v1.CapturePaymentRequest) (*v1.CapturePaymentResponse, error)
 	// Gives money back, all that is left of a payment or a part (R1). Two refunds at once cannot give back more than came. An outcome that
 	// is not known is no error: the refund is UNKNOWN, stays set aside and is asked about; it is never sent again blindly (R2). Nor is it
@@ -474,8 +474,8 @@ type PaymentServiceHandler interface {
 	// is not known is no error: the order stays AUTHORIZED, and its events tell what the PSP says later. Needs orders:write.
 	//
 	// Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when nothing
-	// is held, CAPTURE_UNSUPPORTED, PSP_REFUSED when the PSP said no: nothing happened; unavailable PSP_NOT_ATTEMPTED and
-	// ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
+	// is held, CAPTURE_UNSUPPORTED, PSP_REFUSED when the PSP said no: nothing happened; unavailable PSP_NOT_ATTEMPTED: nothing happened,
+	// repeat with a new key, and ACCOUNT_UNAVAILABLE; invalid_argument CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
 	CapturePayment(context.Context, *v1.CapturePaymentRequest) (*v1.CapturePaymentResponse, error)
 	// Gives money back, all that is left of a payment or a part (R1). Two refunds at once cannot give back more than came. An outcome that
 	// is not known is no error: the refund is UNKNOWN, stays set aside and is asked about; it is never sent again blindly (R2). Nor is it

@@ -1302,8 +1302,8 @@ export const PaymentService: GenService<{
    * is not known is no error: the order stays AUTHORIZED, and its events tell what the PSP says later. Needs orders:write.
    *
    * Errors: not_found ORDER_NOT_FOUND; permission_denied MODE_DIFFERS; failed_precondition ORDER_STATE (metadata: state) when nothing
-   * is held, CAPTURE_UNSUPPORTED, PSP_REFUSED when the PSP said no: nothing happened; unavailable PSP_NOT_ATTEMPTED and
-   * ACCOUNT_UNAVAILABLE: nothing happened; invalid_argument CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
+   * is held, CAPTURE_UNSUPPORTED, PSP_REFUSED when the PSP said no: nothing happened; unavailable PSP_NOT_ATTEMPTED: nothing happened,
+   * repeat with a new key, and ACCOUNT_UNAVAILABLE; invalid_argument CURRENCY_UNSUPPORTED, AMOUNT_GRAIN, CARD_DATA_REFUSED.
    *
    * @generated from rpc kvit.v1.PaymentService.CapturePayment
    */
