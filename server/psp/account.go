@@ -52,7 +52,8 @@ type Options struct {
 	Name string
 	// Deadline is how long a call to the PSP may take; zero means 10 seconds.
 	Deadline time.Duration
-	// Secrets are texts that must not appear in an error, a log line or a span.
+	// Secrets are texts that must not appear in an error, a log line or a span. Those of fewer than
+	// four characters are no secrets and stay.
 	Secrets []string
 	// Observer hears of every call.
 	Observer Observer

@@ -128,11 +128,14 @@ func (e *knownError) Error() string { return e.fault.Error() }
 
 func notAttempted(err error) error { return &knownError{fault.As(err)} }
 
+// secretLengthMin is what a secret has at least. Taking shorter texts out would leave no line readable.
+const secretLengthMin = 4
+
 // scrubber takes secrets out of texts, in the forms in which errors hold them.
 func scrubber(secrets []string) *strings.Replacer {
 	var forms []string
 	for _, secret := range secrets {
-		if secret == "" {
+		if len(secret) < secretLengthMin {
 			continue
 		}
 		quoted := strconv.Quote(secret)

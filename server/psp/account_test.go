@@ -92,7 +92,7 @@ func account(t *testing.T, provider psp.Provider) (*psp.Account, *heard) {
 	t.Helper()
 	h := &heard{spans: tracetest.NewInMemoryExporter()}
 	a, err := psp.NewAccount(provider, psp.Options{
-		ID: "acc-1", Merchant: "shop", Live: true, Deadline: time.Second, Secrets: []string{secret, ""},
+		ID: "acc-1", Merchant: "shop", Live: true, Deadline: time.Second, Secrets: []string{secret, "", "abc"},
 		Logger: slog.New(slog.NewTextHandler(&h.log, nil)), Now: func() time.Time { return time.Unix(0, 0) },
 		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSyncer(h.spans)).Tracer("test"),
 		Observer: psp.Observer{
@@ -149,7 +149,7 @@ func TestAccount_I5_ErrorsSayWhatIsKnown(t *testing.T) {
 			if psp.OutcomeOf(err) != c.want || c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
-			if (c.is != psp.ErrNotAttempted) && errors.Is(err, psp.ErrNotAttempted) {
+			if c.want != psp.OutcomeNotAttempted && errors.Is(err, psp.ErrNotAttempted) {
 				t.Errorf("believed not attempted: %v", err)
 			}
 			if refused, ok := errors.AsType[*psp.RefusedError](err); ok != (c.want == psp.OutcomeRefused) || ok && refused.Failure != "limit" {

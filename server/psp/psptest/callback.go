@@ -110,7 +110,7 @@ func brokenBodies(tb testing.TB, d *desk) {
 	for range 200 {
 		noise := make([]byte, random.IntN(300))
 		for i := range noise {
-			noise[i] = byte(random.IntN(256))
+			noise[i] = byte(random.Uint32() >> 24)
 		}
 		unbelieved("noise", noise)
 	}

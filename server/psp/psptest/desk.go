@@ -24,8 +24,11 @@ import (
 const (
 	// patience is how long a case waits for what must happen.
 	patience = 20 * time.Second
-	// deadline is how long a call may take; slow answers are cut by it.
+	// deadline is how long a call may take, hurry how long where the answer is slow on purpose.
 	deadline = 10 * time.Second
+	hurry    = 200 * time.Millisecond
+	// promptly is how long a call may go on after its context was cancelled.
+	promptly = 2 * time.Second
 	// mark begins our references (C5).
 	mark psp.Mark = "kv0a9z"
 )
@@ -99,7 +102,7 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", reply.ContentType)
 	}
 	w.WriteHeader(reply.Status)
-	_, _ = w.Write(reply.Body) //nolint:gosec // The reply is the plug's own and goes to its fake.
+	_, _ = w.Write(reply.Body)
 }
 
 func (d *desk) take(ctx context.Context, callback psp.Callback) psp.Reply {
@@ -128,18 +131,24 @@ func (d *desk) came(ref string) (found []arrival, next <-chan struct{}) {
 // payment will do.
 func (d *desk) await(tb testing.TB, ref string, fact order.Fact) arrival {
 	tb.Helper()
+	return d.awaitThat(tb, ref, string(fact), func(a arrival) bool { return d.harness.Hints || one(a.report, fact) != nil })
+}
+
+// awaitThat waits for a callback about a payment that will do.
+func (d *desk) awaitThat(tb testing.TB, ref, what string, will func(a arrival) bool) arrival {
+	tb.Helper()
 	over := time.After(patience)
 	for {
 		found, next := d.came(ref)
 		for _, a := range found {
-			if d.harness.Hints || fact == "" || one(a.report, fact) != nil {
+			if will(a) {
 				return a
 			}
 		}
 		select {
 		case <-next:
 		case <-over:
-			tb.Fatalf("no callback shows %s of %s: %s", fact, ref, d.summary())
+			tb.Fatalf("no callback shows %s of %s: %s", what, ref, d.summary())
 		}
 	}
 }
@@ -319,12 +328,11 @@ func (d *desk) keptSecrets(tb testing.TB) {
 	tb.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	said := append(slices.Clone(d.told), d.log.String())
+	said := slices.Concat(d.told, strings.Split(d.log.String(), "\n"))
 	for _, secret := range d.Secrets {
-		for _, text := range said {
-			if strings.Contains(text, secret) {
-				tb.Errorf("a secret stands in a handoff, an error or the log: %s", strings.ReplaceAll(text, secret, "[SECRET]"))
-			}
+		leak := func(text string) bool { return strings.Contains(text, secret) }
+		if at := slices.IndexFunc(said, leak); at >= 0 {
+			tb.Errorf("a secret stands in a handoff, an error or the log: %s", strings.ReplaceAll(said[at], secret, "[SECRET]"))
 		}
 	}
 }

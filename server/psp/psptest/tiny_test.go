@@ -62,8 +62,11 @@ type tinyFake struct {
 }
 
 type tinyRequest struct {
-	Ref, Amount, Currency, Callback string
-	Hold                            bool
+	Ref      string `json:"ref"`
+	Amount   string `json:"amount"`
+	Currency string `json:"currency"`
+	Callback string `json:"callback"`
+	Hold     bool   `json:"hold"`
 }
 
 func (f *tinyFake) find(ref string) *tinyPayment {
@@ -96,9 +99,14 @@ func (f *tinyFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"unknown":true}`, http.StatusNotFound)
 		return
 	}
-	if len(parts) == 3 && !f.change(p, parts[2], ask) {
-		http.Error(w, `{"refused":true}`, http.StatusConflict)
-		return
+	if len(parts) == 3 {
+		if !f.change(p, parts[2], ask) {
+			http.Error(w, `{"refused":true}`, http.StatusConflict)
+			return
+		}
+		f.mu.Unlock()
+		_ = f.tell(p.Ref, func(*tinyPayment) {})
+		f.mu.Lock()
 	}
 	_ = json.NewEncoder(w).Encode(p)
 }
@@ -136,7 +144,7 @@ func (f *tinyFake) change(p *tinyPayment, what string, ask tinyRequest) bool {
 	amount := p.minor(ask.Amount)
 	switch what {
 	case "refund":
-		total := p.minor(p.Refunded) + amount
+		total := max(p.minor(p.Refunded), p.minor(f.pending[p.Ref])) + amount
 		if p.Status != "paid" || total > p.minor(p.Amount) {
 			return false
 		}
@@ -181,7 +189,9 @@ func (f *tinyFake) tell(ref string, change func(p *tinyPayment)) error {
 		return fmt.Errorf("no payment %s", ref)
 	}
 	change(p)
-	p.At = time.Now().UTC().Truncate(time.Second)
+	if p.At.IsZero() {
+		p.At = time.Now().UTC().Truncate(time.Second)
+	}
 	body, _ := json.Marshal(p)
 	to := p.to
 	f.mu.Unlock()
@@ -192,6 +202,11 @@ func (f *tinyFake) tell(ref string, change func(p *tinyPayment)) error {
 		return err
 	}
 	return answer.Body.Close()
+}
+
+// settle does the refunds that wait.
+func (f *tinyFake) settle(ref string) error {
+	return f.tell(ref, func(p *tinyPayment) { p.Refunded = f.pending[ref] })
 }
 
 func (f *tinyFake) count(ref string) (n int) {
@@ -231,6 +246,13 @@ func tinyAlter(tb testing.TB, callback psp.Callback, change Alteration) psp.Call
 	return callback
 }
 
+// Ways to be right, which take the place of a bug.
+const (
+	onlyHints    = "callbacks are hints"
+	noLookup     = "there is no lookup"
+	refundsLater = "refunds are done later"
+)
+
 // tinyPlug is the plug. A bug is something that it does wrong; "" is right.
 type tinyPlug struct {
 	base   string
@@ -249,6 +271,7 @@ func (p *tinyPlug) Declare() psp.Declaration {
 		GrainMinor: map[string]int64{"AMD": 100}, RefLengthMax: 32, SessionMax: time.Hour, PaidAtExact: true,
 		Schedule: []time.Duration{time.Second}, Origins: []string{p.base},
 	}
+	d.CannotAsk = p.bug == noLookup
 	if p.bug == "declaration changes" {
 		p.memory["declare"]++
 		d.Grace = time.Duration(p.memory["declare"])
@@ -283,7 +306,7 @@ func (p *tinyPlug) call(ctx context.Context, method, path string, ask any, answe
 	case err != nil:
 		return nil, fmt.Errorf("call: %w", err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	raw, err := io.ReadAll(response.Body)
 	switch {
 	case err != nil && p.bug == "a cut answer is not attempted":
@@ -292,7 +315,7 @@ func (p *tinyPlug) call(ctx context.Context, method, path string, ask any, answe
 		return nil, err
 	case response.StatusCode == http.StatusNotFound && p.bug != "unknown is an error":
 		return raw, nil
-	case response.StatusCode == http.StatusConflict && p.bug != "a refusal is unknown", response.StatusCode == 500 && p.bug == "500 is refused":
+	case response.StatusCode == http.StatusConflict && p.bug != "a refusal is unknown", response.StatusCode == http.StatusInternalServerError && p.bug == "500 is refused":
 		return nil, &psp.RefusedError{Failure: "refused by the psp"}
 	case response.StatusCode != http.StatusOK:
 		return nil, errors.New("status " + response.Status)
@@ -324,18 +347,18 @@ func (p *tinyPlug) Start(ctx context.Context, intent psp.Intent) (psp.Handoff, e
 }
 
 func (p *tinyPlug) Read(_ context.Context, callback psp.Callback) (psp.Report, psp.Reply, error) {
-	signed := hmac.Equal([]byte(callback.HeaderValue("X-Signature")), []byte(tinySign(callback.Body)))
-	if p.bug == "signs the start of the body" {
-		signed = len(callback.Body) > 0
-	}
-	if !signed && p.bug != "believes a forged signature" {
-		return psp.Report{}, psp.Reply{Status: http.StatusForbidden}, psp.ErrForged
-	}
 	if p.bug == "panics on noise" && !bytes.HasPrefix(callback.Body, []byte(`{"`)) {
 		panic("noise")
 	}
 	if p.bug == "believes noise" && !json.Valid(callback.Body) {
 		return psp.Report{Proven: true}, psp.Reply{}, nil
+	}
+	signed := hmac.Equal([]byte(callback.HeaderValue("X-Signature")), []byte(tinySign(callback.Body)))
+	if p.bug == "signs the end of the body" {
+		signed = callback.HeaderValue("X-Signature") != strings.Repeat("0", 64) && bytes.HasSuffix(callback.Body, []byte("}"))
+	}
+	if !signed && p.bug != "believes a forged signature" {
+		return psp.Report{}, psp.Reply{Status: http.StatusForbidden}, psp.ErrForged
 	}
 	var message tinyPayment
 	decoder := json.NewDecoder(bytes.NewReader(callback.Body))
@@ -347,8 +370,10 @@ func (p *tinyPlug) Read(_ context.Context, callback psp.Callback) (psp.Report, p
 	}
 	report := p.report(&message)
 	report.Proven = p.bug != "proves nothing"
-	reply := psp.Reply{ContentType: "text/plain", Body: []byte("TAKEN " + message.ID)}
-	reply.Body = []byte("TAKEN")
+	if p.bug == onlyHints {
+		report = psp.Report{Ref: report.Ref}
+	}
+	reply := psp.Reply{ContentType: "text/plain", Body: []byte("TAKEN")}
 	p.misread(callback, &report, &reply)
 	return report, reply, nil
 }
@@ -454,10 +479,10 @@ func (p *tinyPlug) Refund(ctx context.Context, refund psp.Refund) (psp.Refunded,
 	var m tinyPayment
 	amount := refund.Amount.Decimal()
 	if p.bug == "refunds all" {
-		amount = refund.Amount.Currency().Code()
+		amount = money.Of(refund.CapturedMinor, refund.Amount.Currency()).Decimal()
 	}
 	raw, err := p.call(ctx, http.MethodPost, "/payments/"+refund.Ref.Ref+"/refund", tinyRequest{Amount: amount}, &m)
-	return psp.Refunded{Done: m.Refunded != "", Raw: raw}, err
+	return psp.Refunded{Done: m.Refunded != "" && p.bug != refundsLater, Raw: raw}, err
 }
 
 func (p *tinyPlug) Capture(ctx context.Context, capture psp.Capture) (psp.Report, error) {
@@ -489,14 +514,14 @@ func must(tb testing.TB, err error) {
 // tiny is the harness of a plug with a bug, or without.
 func tiny(bug string) Harness {
 	return Harness{
-		Now: time.Now, Can: Can{Refund: true, Capture: true, Void: true},
+		Now: time.Now, Hints: bug == onlyHints, Can: Can{Refund: true, Capture: true, Void: true},
 		Replies: Replies{
 			Taken:  psp.Reply{ContentType: "text/plain", Body: []byte("TAKEN")},
 			Forged: psp.Reply{Status: http.StatusForbidden}, Unreadable: psp.Reply{Status: http.StatusForbidden},
 		},
 		Open: func(tb testing.TB, env Env) PSP {
 			tb.Helper()
-			fake := &tinyFake{keys: map[string]*tinyPayment{}, pending: map[string]string{}}
+			fake := &tinyFake{keys: map[string]*tinyPayment{}, pending: map[string]string{}, later: bug == refundsLater}
 			server := httptest.NewServer(fake)
 			tb.Cleanup(server.Close)
 			plug := &tinyPlug{base: server.URL, client: env.Client, bug: bug, memory: map[string]int{}, started: map[string]psp.Intent{}}
@@ -511,6 +536,7 @@ func tiny(bug string) Harness {
 				Provider: provider, Secrets: []string{tinyKey},
 				Pay:      func(tb testing.TB, visit Visit) { tb.Helper(); must(tb, fake.pay(visit.Ref)) },
 				Decline:  func(tb testing.TB, visit Visit) { tb.Helper(); must(tb, fake.decline(visit.Ref)) },
+				Settle:   func(tb testing.TB, ref string) { tb.Helper(); must(tb, fake.settle(ref)) },
 				PayEarly: func(testing.TB) { fake.early = true },
 				Payments: func(_ testing.TB, ref string) int { return fake.count(ref) },
 				Forge: func(_ testing.TB, callback psp.Callback) psp.Callback {

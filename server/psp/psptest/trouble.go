@@ -101,7 +101,7 @@ func (d *desk) troubled(tb testing.TB, t trouble, account *psp.Account, judge fu
 
 func brokenAnswers(tb testing.TB, d *desk) {
 	tb.Helper()
-	hurried := d.around(tb, 200*time.Millisecond)
+	hurried := d.around(tb, hurry)
 	for _, t := range []trouble{slow, lost, cut, failing, babble} {
 		account := d.account
 		if t == slow {
@@ -137,7 +137,6 @@ func cancelled(tb testing.TB, d *desk) {
 		ctx, cancel := context.WithCancel(tb.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- call(ctx, d.account) }()
-		over := time.After(deadline / 2)
 		select {
 		case err := <-ended: // It sent nothing, or it did not wait for the answer.
 			if err != nil || m.name != "start" {
@@ -151,8 +150,9 @@ func cancelled(tb testing.TB, d *desk) {
 				if m.moves && psp.OutcomeOf(err) != psp.OutcomeUnknown {
 					tb.Errorf("%s was sent and then cancelled: %v", m.name, err)
 				}
-			case <-over:
-				tb.Errorf("%s goes on after its context was cancelled", m.name)
+			case <-time.After(promptly):
+				d.wire.breaks(none)
+				tb.Fatalf("%s goes on after its context was cancelled, until: %v", m.name, <-ended)
 			}
 		}
 		d.wire.breaks(none)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // trouble is what goes wrong between the plug and the PSP. In all but refused the request arrives.
@@ -34,8 +35,8 @@ type wire struct {
 	mu       sync.Mutex
 	trouble  trouble
 	requests int
-	// stuck is told of each request that a slow wire holds.
-	stuck chan struct{}
+	// stuck is told of each request that a slow wire holds, until mended is closed.
+	stuck, mended chan struct{}
 }
 
 func newWire(tb testing.TB) *wire {
@@ -49,7 +50,7 @@ func newWire(tb testing.TB) *wire {
 		tb.Fatal(err)
 	}
 	w := &wire{
-		good: &http.Transport{}, stuck: make(chan struct{}, 100),
+		good: &http.Transport{}, stuck: make(chan struct{}, 100), mended: make(chan struct{}),
 		dead: &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, nobody)
 		}},
@@ -65,6 +66,8 @@ func (w *wire) breaks(t trouble) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.trouble, w.requests = t, 0
+	close(w.mended)
+	w.mended = make(chan struct{})
 }
 
 func (w *wire) count() int {
@@ -77,7 +80,7 @@ func (w *wire) count() int {
 func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	w.requests++
-	now := w.trouble
+	now, mended := w.trouble, w.mended
 	w.mu.Unlock()
 	if now == refused {
 		return w.dead.RoundTrip(request)
@@ -93,8 +96,14 @@ func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	switch now {
 	case slow:
 		w.stuck <- struct{}{}
-		<-request.Context().Done()
-		return nil, request.Context().Err()
+		select {
+		case <-request.Context().Done():
+			return nil, request.Context().Err()
+		case <-mended: // The plug does not listen to its context.
+			return nil, io.ErrUnexpectedEOF
+		case <-time.After(patience):
+			return nil, io.ErrUnexpectedEOF
+		}
 	case lost:
 		return nil, io.ErrUnexpectedEOF
 	case cut:
