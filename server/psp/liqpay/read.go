@@ -25,12 +25,19 @@ func (p *Provider) Read(_ context.Context, callback psp.Callback) (psp.Report, p
 		return psp.Report{}, reply(http.StatusForbidden, "wrong signature"), psp.ErrForged
 	}
 	report, err := p.report(data)
-	if err != nil {
+	switch {
+	case errors.Is(err, errReflected):
+		return psp.Report{}, reply(http.StatusForbidden, "wrong signature"), fmt.Errorf("%w: %w", psp.ErrForged, err)
+	case err != nil:
 		return psp.Report{}, reply(http.StatusOK, "ok"), fmt.Errorf("%w: %w", psp.ErrUnreadable, err)
 	}
 	report.Proven = true
 	return report, reply(http.StatusOK, "ok"), nil
 }
+
+// errReflected is a signed text without a status. LiqPay signs what it says and we sign what we ask in
+// one way with one key, and the payer has seen our form: it comes from there and says nothing.
+var errReflected = errors.New("the content is a request of our own")
 
 func reply(status int, body string) psp.Reply {
 	return psp.Reply{Status: status, ContentType: "text/plain; charset=utf-8", Body: []byte(body)}
@@ -58,6 +65,9 @@ func (p *Provider) report(data string) (psp.Report, error) {
 	m, err := parse(text)
 	if err != nil {
 		return psp.Report{}, err
+	}
+	if !m.has("status") && m.has("order_id") {
+		return psp.Report{}, errReflected
 	}
 	ref := m.text("order_id")
 	if ref == "" || len(ref) > orderIDLengthMax || strings.ContainsFunc(ref, func(r rune) bool { return r < ' ' }) {

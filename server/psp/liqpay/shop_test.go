@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -54,7 +55,7 @@ func openShop(tb testing.TB, change func(*liqpayfake.Account)) *shop {
 	tb.Cleanup(hook.Close)
 	s.address, s.callbacks = server.URL, hook.URL+"/callbacks/psp/liqpay/secret?a=1&b=<2>"
 	s.Provider = provider(tb, map[string]string{
-		"public_key": publicKey, "private_key": privateKey, "base_url": server.URL, "api_version": fmt.Sprint(account.Version),
+		"public_key": publicKey, "private_key": privateKey, "base_url": server.URL, "api_version": strconv.Itoa(account.Version),
 	})
 	return s
 }
@@ -148,8 +149,8 @@ func (s *shop) intent(tb testing.TB, ref, text string) psp.Intent {
 	}
 }
 
-// visit starts a payment and lets the payer's browser post the form and see LiqPay's page.
-func (s *shop) visit(tb testing.TB, intent psp.Intent) *http.Response {
+// visit starts a payment and lets the payer's browser post the form.
+func (s *shop) visit(tb testing.TB, intent psp.Intent) {
 	tb.Helper()
 	handoff, err := s.Start(tb.Context(), intent)
 	if err != nil {
@@ -163,11 +164,10 @@ func (s *shop) visit(tb testing.TB, intent psp.Intent) *http.Response {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { _ = answer.Body.Close() })
+	_ = answer.Body.Close()
 	if strings.Contains(answer.Request.URL.Path, "throw_error") {
 		tb.Fatalf("the checkout led to %s", answer.Request.URL)
 	}
-	return answer
 }
 
 func post(ctx context.Context, to, body string) (*http.Response, error) {
@@ -176,8 +176,16 @@ func post(ctx context.Context, to, body string) (*http.Response, error) {
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return http.DefaultClient.Do(request)
+	return browser.Do(request)
 }
+
+// browser follows redirects, but for those to the shop: nobody is there.
+var browser = &http.Client{CheckRedirect: func(next *http.Request, _ []*http.Request) error {
+	if next.URL.Hostname() == "pay.example.test" {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}}
 
 // paid is a shop with one payment "r1" of 125.50 UAH that is paid, or held.
 func paidShop(tb testing.TB, hold bool, change func(*liqpayfake.Account)) *shop {

@@ -12,7 +12,12 @@ import (
 // vector is one of testdata/vectors.json: LP are published by LiqPay, the others were computed by two
 // independent programs.
 type vector struct {
-	Name, Key, JSON, Data, V3, V7 string
+	Name string `json:"name"`
+	Key  string `json:"key"`
+	JSON string `json:"json"`
+	Data string `json:"data"`
+	V3   string `json:"v3"`
+	V7   string `json:"v7"`
 }
 
 func vectors(t *testing.T) []vector {
