@@ -56,8 +56,8 @@ type wants struct {
 	live   bool
 }
 
-func wantsOf(o *order.Order) wants {
-	return wants{amount: o.Terms.Amount, hold: o.Terms.Capture == order.Manual, live: o.Live}
+func wantsOf(l *order.Link) wants {
+	return wants{amount: l.Amount, hold: l.Capture == order.Manual, live: l.Live}
 }
 
 // takes reports as a fault why the account cannot take such an order, or nil. Test orders pay at test

@@ -38,7 +38,7 @@ func TestStartAttempt_I5_TheIntentIsCommittedBeforeThePSPIsCalled(t *testing.T) 
 		!strings.HasPrefix(intent.CallbackURL, "https://pay.test/callbacks/psp/fake/") || intent.SessionUntil.IsZero() {
 		t.Errorf("%+v", intent)
 	}
-	if a := s.attempts("A-1"); len(a) != 1 || a[0].State != order.AttemptHanded {
+	if a := s.attempts(); len(a) != 1 || a[0].State != order.AttemptHanded {
 		t.Errorf("%+v", a)
 	}
 }
@@ -86,7 +86,7 @@ func TestStartAttempt_O7_AnotherAccountWaitsUntilTheAttemptIsDead(t *testing.T) 
 	}
 	s.pass(26 * time.Minute) // Session and grace.
 	s.resolve()
-	if a := s.attempts("A-1"); a[0].State != order.AttemptOver {
+	if a := s.attempts(); a[0].State != order.AttemptOver {
 		t.Fatalf("the session is over and the PSP says unpaid: %+v", a[0])
 	}
 	started, err := s.StartAttempt(t.Context(), payment.StartAttempt{Token: token, Account: "second"})
@@ -118,13 +118,13 @@ func TestStartAttempt_O6_NotKnowingIsAStateAndNoFault(t *testing.T) {
 	token := s.order("A-1")
 	s.psp.start = func(psp.Intent) (psp.Handoff, error) { return psp.Handoff{}, errCut }
 	started := s.press(token)
-	if a := s.attempts("A-1"); started.Handoff != nil || a[0].State != order.AttemptUncertain {
+	if a := s.attempts(); started.Handoff != nil || a[0].State != order.AttemptUncertain {
 		t.Fatalf("%+v, %+v", started, a)
 	}
 	// Nobody was sent there, and the PSP knows of no payment: it can be tried again.
 	s.pass(11 * time.Second)
 	s.resolve()
-	if a := s.attempts("A-1"); a[0].State != order.AttemptOver {
+	if a := s.attempts(); a[0].State != order.AttemptOver {
 		t.Errorf("%+v", a)
 	}
 	s.wantState("A-1", order.Pending)
@@ -147,7 +147,7 @@ func TestStartAttempt_O6_ASecondTapAsksForTheWayAgain(t *testing.T) {
 	if second.AttemptID != first.AttemptID || second.Handoff == nil {
 		t.Fatalf("%+v after %+v", second, first)
 	}
-	if a := s.attempts("A-1"); len(a) != 1 || a[0].State != order.AttemptHanded || len(s.psp.started) != 1 {
+	if a := s.attempts(); len(a) != 1 || a[0].State != order.AttemptHanded || len(s.psp.started) != 1 {
 		t.Errorf("%+v, %v", a, s.psp.started)
 	}
 }

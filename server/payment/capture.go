@@ -87,12 +87,13 @@ func (s *Service) holding(ctx context.Context, caller Caller, orderID string) (*
 		return nil, err
 	}
 	h := &holding{service: s, caller: caller, id: id, ids: s.newIDs()}
-	read, err := s.order(ctx, caller, orderID)
-	if err != nil && !fault.Is(err, fault.ReasonOrderNotFound) {
-		return nil, err
-	}
-	if h.missing = err; err != nil {
+	read, missing := s.order(ctx, caller, orderID)
+	switch {
+	case fault.Is(missing, fault.ReasonOrderNotFound):
+		h.missing = missing
 		return h, nil
+	case missing != nil:
+		return nil, missing
 	}
 	h.details = read.Order.Details
 	if a := read.Order.LiveAttempt(); a != nil {
@@ -271,8 +272,7 @@ func certainlyNot(err error) bool {
 
 // failureOf is why, in words that may stand in the journal.
 func failureOf(err error) string {
-	var refused *psp.RefusedError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*psp.RefusedError](err); ok {
 		return refused.Failure
 	}
 	return "the PSP could not be reached"

@@ -58,7 +58,8 @@ func (s *Service) HandleCallback(ctx context.Context, in HandleCallback) (psp.Re
 	keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepMax)
 	defer cancel()
 	if errors.Is(readErr, psp.ErrForged) {
-		return reply, s.keepForged(keeping, m)
+		s.keepForged(keeping, m)
+		return reply, nil
 	}
 	t := &taking{service: s, account: account, message: m, report: report}
 	if err := t.take(keeping, readErr); err != nil {
@@ -83,17 +84,16 @@ func digestOf(c *psp.Callback) [32]byte {
 
 // keepForged keeps a callback with a wrong signature among the newest of its account. It leads to
 // nothing, so that a store that is away is no reason to answer otherwise (C1).
-func (s *Service) keepForged(ctx context.Context, m store.Message) error {
+func (s *Service) keepForged(ctx context.Context, m store.Message) {
 	if s.observer.Forged != nil {
 		s.observer.Forged(m.Account)
 	}
 	if !s.forged.AllowN(s.now(), 1) {
-		return nil
+		return
 	}
 	if err := s.store.AddForged(ctx, m, forgedKept); err != nil && s.observer.Lost != nil {
-		s.observer.Lost("forged", err)
+		s.observer.Lost("forged callback", err)
 	}
-	return nil
 }
 
 // taking is one callback that was read.
@@ -102,8 +102,6 @@ type taking struct {
 	account *psp.Account
 	message store.Message
 	report  psp.Report
-	// receivedAt is when the first of its repeats came, zero for now (E2).
-	receivedAt time.Time
 }
 
 // take finds what the callback is about and keeps it with its effect.

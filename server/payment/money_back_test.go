@@ -13,22 +13,21 @@ import (
 	"github.com/kvitpay/kvit/server/store"
 )
 
-// paid is an order that is paid, with its attempt.
-func (s *shop) paid(id string) (attemptID string) {
+// paid makes the order A-1 and pays it, and returns its attempt.
+func (s *shop) paid() (attemptID string) {
 	s.t.Helper()
-	attemptID = s.press(s.order(id)).AttemptID
+	attemptID = s.press(s.order("A-1")).AttemptID
 	s.say(attemptID, found(order.FactSucceeded, 500_000))
-	s.wantState(id, order.Paid)
+	s.wantState("A-1", order.Paid)
 	return attemptID
 }
 
-// authorized is an order for which money is held, with its attempt.
-func (s *shop) authorized(id string) (attemptID string) {
+// authorized makes the order A-1, for which money is held.
+func (s *shop) authorized() {
 	s.t.Helper()
-	attemptID = s.press(s.order(id, held)).AttemptID
-	s.say(attemptID, found(order.FactAuthorized, 500_000))
-	s.wantState(id, order.Authorized)
-	return attemptID
+	a := s.press(s.order("A-1", held)).AttemptID
+	s.say(a, found(order.FactAuthorized, 500_000))
+	s.wantState("A-1", order.Authorized)
 }
 
 func (s *shop) giveBack(key string, minor int64) (payment.RefundInfo, bool, error) {
@@ -42,7 +41,7 @@ func (s *shop) giveBack(key string, minor int64) (payment.RefundInfo, bool, erro
 func TestRefundOrder_R1_ReservesCallsAndPosts(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	s.paid("A-1")
+	s.paid()
 	s.psp.refund = func(r psp.Refund) (psp.Refunded, error) {
 		status := s.status("A-1")
 		if p := status.Payments[0]; p.Reserved != 200_000 || p.Refunded != 0 {
@@ -79,7 +78,7 @@ func TestRefundOrder_R1_ReservesCallsAndPosts(t *testing.T) {
 func TestRefundOrder_R1_TwoAtOnceNeverExceedThePayment(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	s.paid("A-1")
+	s.paid()
 	var calls sync.WaitGroup
 	errs := make([]error, 6)
 	for i := range errs {
@@ -107,7 +106,7 @@ func TestRefundOrder_R1_TwoAtOnceNeverExceedThePayment(t *testing.T) {
 func TestRefundOrder_R1_ARefusedRefundIsReleased(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	s.paid("A-1")
+	s.paid()
 	s.psp.refund = func(psp.Refund) (psp.Refunded, error) {
 		return psp.Refunded{}, &psp.RefusedError{Failure: "the day is closed"}
 	}
@@ -123,7 +122,7 @@ func TestRefundOrder_R1_ARefusedRefundIsReleased(t *testing.T) {
 func TestRefundOrder_R2_AnUnknownRefundIsAskedAboutAndNeverSentAgain(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	s.paid("A-1")
+	s.paid()
 	s.psp.refund = func(psp.Refund) (psp.Refunded, error) { return psp.Refunded{}, errCut }
 	s.psp.ask = func(psp.Ref) (psp.Report, error) {
 		return psp.Report{Findings: []psp.Finding{found(order.FactSucceeded, 500_000)}}, nil
@@ -151,7 +150,7 @@ func TestRefundOrder_R2_AnUnknownRefundIsAskedAboutAndNeverSentAgain(t *testing.
 func TestRefundOrder_O10_ARefundInTheCabinetIsAFactLikeOurs(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	a := s.paid("A-1")
+	a := s.paid()
 	s.say(a, found(order.FactRefunded, 500_000))
 	s.wantState("A-1", order.Refunded)
 }
@@ -159,7 +158,7 @@ func TestRefundOrder_O10_ARefundInTheCabinetIsAFactLikeOurs(t *testing.T) {
 func TestRefundOrder_X1_ADuplicateGoesBackAndTheOrderStaysPaid(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	a := s.paid("A-1")
+	a := s.paid()
 	s.say(a, psp.Finding{Fact: order.FactSucceeded, PSPPaymentID: "p-2", AmountMinor: 500_000, Currency: "AMD"})
 	status := s.status("A-1")
 	info, _, err := s.RefundOrder(t.Context(), s.caller, payment.RefundOrder{IdempotencyKey: "d", OrderID: "A-1", PaymentID: status.Payments[1].ID})
@@ -174,7 +173,7 @@ func TestRefundOrder_X1_ADuplicateGoesBackAndTheOrderStaysPaid(t *testing.T) {
 func TestCapturePayment_O10_TakesAPartOfTheHold(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	s.authorized("A-1")
+	s.authorized()
 	in := payment.CapturePayment{IdempotencyKey: "c1", OrderID: "A-1", AmountMinor: 400_000, Currency: "AMD"}
 	info, replayed, err := s.CapturePayment(t.Context(), s.caller, in)
 	if err != nil || replayed || info.State != order.Paid || info.Paid != 400_000 {
@@ -189,7 +188,7 @@ func TestCapturePayment_O10_TakesAPartOfTheHold(t *testing.T) {
 func TestCapturePayment_I5_AnUnknownCaptureIsFoundOutAndAskedForAgain(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	s.authorized("A-1")
+	s.authorized()
 	first := true
 	done := s.psp.capture
 	s.psp.capture = func(c psp.Capture) (psp.Report, error) {
@@ -217,7 +216,7 @@ func TestCapturePayment_I5_AnUnknownCaptureIsFoundOutAndAskedForAgain(t *testing
 func TestCapturePayment_R3_ARefusalSaysSoAndTheHoldStands(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	s.authorized("A-1")
+	s.authorized()
 	s.psp.capture = func(psp.Capture) (psp.Report, error) {
 		return psp.Report{}, &psp.RefusedError{Failure: "the hold is too old"}
 	}
@@ -233,7 +232,7 @@ func TestCapturePayment_R3_ARefusalSaysSoAndTheHoldStands(t *testing.T) {
 func TestCancelOrder_O10_VoidsAHold(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	s.authorized("A-1")
+	s.authorized()
 	in := payment.CancelOrder{IdempotencyKey: "x", OrderID: "A-1", Reason: "sold out"}
 	info, replayed, err := s.CancelOrder(t.Context(), s.caller, in)
 	if err != nil || replayed || info.State != order.Cancelled || len(s.psp.voided) != 1 {
@@ -248,7 +247,7 @@ func TestCancelOrder_O10_VoidsAHold(t *testing.T) {
 func TestCancelOrder_O10_AnUnknownVoidIsFoundOut(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	s.authorized("A-1")
+	s.authorized()
 	s.psp.void = func(psp.Void) (psp.Report, error) { return psp.Report{}, errCut }
 	info, _, err := s.CancelOrder(t.Context(), s.caller, payment.CancelOrder{IdempotencyKey: "x", OrderID: "A-1"})
 	if err != nil || info.State != order.Authorized {
@@ -275,8 +274,8 @@ func TestResolve_O6_TheScheduleEndsInStuckAndAnAnswerEndsThat(t *testing.T) {
 		s.round()
 	}
 	status := s.wantState("A-1", order.Processing)
-	if len(status.Exceptions) != 1 || status.Exceptions[0].Kind != order.Stuck || s.attempts("A-1")[0].State != order.AttemptUncertain {
-		t.Fatalf("%+v, %+v", status.Exceptions, s.attempts("A-1"))
+	if len(status.Exceptions) != 1 || status.Exceptions[0].Kind != order.Stuck || s.attempts()[0].State != order.AttemptUncertain {
+		t.Fatalf("%+v, %+v", status.Exceptions, s.attempts())
 	}
 	asked := s.psp.asked
 	s.pass(time.Hour)

@@ -171,7 +171,7 @@ func (s *Service) ways(read *store.LinkRead, live *PageAttempt) []Way {
 	}
 	var ways []Way
 	for _, a := range s.accountsOf[read.Link.Merchant] {
-		if takes(a, wantsOfLink(read.Link)) != nil {
+		if takes(a, wantsOf(read.Link)) != nil {
 			continue
 		}
 		d := a.Declaration()
@@ -198,8 +198,4 @@ func offered(read *store.LinkRead) bool {
 		order.PartiallyRefunded, order.Refunded, order.ChargedBack:
 	}
 	return false
-}
-
-func wantsOfLink(l *order.Link) wants {
-	return wants{amount: l.Amount, hold: l.Capture == order.Manual, live: l.Live}
 }

@@ -39,10 +39,10 @@ type fakePSP struct {
 
 // spoken is what a callback says.
 type spoken struct {
-	Ref        string
-	Hint       bool
-	Unreadable bool
-	Findings   []psp.Finding
+	Ref        string        `json:"ref"`
+	Hint       bool          `json:"hint"`
+	Unreadable bool          `json:"unreadable"`
+	Findings   []psp.Finding `json:"findings"`
 }
 
 func newFakePSP() *fakePSP {
@@ -241,11 +241,10 @@ func (s *shop) story(id string) string {
 	return b.String()
 }
 
-func (s *shop) attempts(id string) []order.Attempt {
+// attempts are those of the order A-1.
+func (s *shop) attempts() []order.Attempt {
 	s.t.Helper()
-	parsed, err := order.ParseID(id)
-	s.must(err)
-	read, err := s.store.Order(s.t.Context(), orderKey("demo", parsed.String()))
+	read, err := s.store.Order(s.t.Context(), orderKey("demo", "A-1"))
 	s.must(err)
 	return read.Order.Attempts
 }

@@ -114,7 +114,7 @@ func (r *resolving) attempt(ctx context.Context) error {
 	}
 	found := lookup{neverLeft: err != nil}
 	found.report, found.err = r.ask(ctx, a)
-	found.holdErr = r.goOn(ctx, a, &found)
+	r.goOn(ctx, a, &found)
 	return r.conclude(ctx, &found)
 }
 
@@ -165,18 +165,17 @@ func (s *Service) refOf(o *order.Order, attemptID string) psp.Ref {
 
 // goOn asks once more for a capture or void that has no answer yet, where the lookup shows that the
 // money is still held: so nothing came of it, and nothing is done twice.
-func (r *resolving) goOn(ctx context.Context, a *order.Attempt, found *lookup) error {
-	p := askedHold(r.order, a.ID)
-	if p == nil || found.err != nil || !shows(found.report.Findings, order.FactAuthorized) ||
-		shows(found.report.Findings, order.FactSucceeded) || shows(found.report.Findings, order.FactVoided) {
-		return nil
+func (r *resolving) goOn(ctx context.Context, a *order.Attempt, found *lookup) {
+	p, facts := askedHold(r.order, a.ID), found.report.Findings
+	stillHeld := shows(facts, order.FactAuthorized) && !shows(facts, order.FactSucceeded) && !shows(facts, order.FactVoided)
+	if p == nil || found.err != nil || !stillHeld {
+		return
 	}
 	found.held = p
-	report, err := r.service.askHold(ctx, r.account, r.order, p)
-	if err == nil {
+	var report psp.Report
+	if report, found.holdErr = r.service.askHold(ctx, r.account, r.order, p); found.holdErr == nil {
 		found.report.Findings = append(found.report.Findings, report.Findings...)
 	}
-	return err
 }
 
 func shows(findings []psp.Finding, fact order.Fact) bool {
@@ -209,43 +208,60 @@ func (r *resolving) conclude(ctx context.Context, found *lookup) error {
 
 // prove decides whether the attempt is dead (O7), stuck (O6), or asked about again.
 func (r *resolving) prove(o *order.Order, act order.Act, t *held, found *lookup) error {
-	a := o.Attempt(r.task.ID)
-	overdue := !act.Now.Before(a.SessionUntil.Add(a.Grace))
-	unpaid := errors.Is(found.err, errCannotAsk) || found.err == nil && found.report.Unpaid
-	proof := order.DeathProof("")
+	proof := r.proof(o, act, found)
 	switch {
-	case !a.Live():
-	case found.neverLeft && (a.State == order.AttemptCreated || a.State == order.AttemptUncertain):
-		proof = order.DeadNeverHandedOff
-	case overdue && unpaid && a.State != order.AttemptAuthorized:
-		proof = order.DeadSessionOver
-	case found.err != nil:
-		if err := o.Doubt(act, a.ID); err != nil {
+	case proof != "":
+		if err := o.Bury(act, r.task.ID, proof); err != nil {
+			return err
+		}
+	case found.err != nil && !errors.Is(found.err, errCannotAsk):
+		if err := o.Doubt(act, r.task.ID); err != nil {
 			return err
 		}
 	}
-	if proof != "" {
-		if err := o.Bury(act, a.ID, proof); err != nil {
-			return err
-		}
-	}
-	if r.hintedMeanwhile(t) {
-		t.asked(act.Now)
+	again := r.hintedMeanwhile(t)
+	t.asked(act.Now)
+	a := o.Attempt(r.task.ID)
+	switch {
+	case again:
 		t.Hinted, t.DueAt = true, act.Now.Add(askSpacing)
 		return nil
-	}
-	t.asked(act.Now)
-	if a = o.Attempt(r.task.ID); !a.Live() {
+	case !a.Live():
 		t.done = true
 		return nil
 	}
+	return r.askAgain(o, act, t, a)
+}
+
+// proof is how we know that the attempt can no longer be paid, or "" (O7).
+func (r *resolving) proof(o *order.Order, act order.Act, found *lookup) order.DeathProof {
+	a := o.Attempt(r.task.ID)
+	unseen := a.State == order.AttemptCreated || a.State == order.AttemptUncertain
+	unpaid := errors.Is(found.err, errCannotAsk) || found.err == nil && found.report.Unpaid
+	switch {
+	case !a.Live() || a.State == order.AttemptAuthorized:
+		return ""
+	case found.neverLeft && unseen:
+		return order.DeadNeverHandedOff
+	case overdue(a, act.Now) && unpaid:
+		return order.DeadSessionOver
+	}
+	return ""
+}
+
+// overdue reports whether the session and its grace are over (O7).
+func overdue(a *order.Attempt, now time.Time) bool { return !now.Before(a.SessionUntil.Add(a.Grace)) }
+
+// askAgain makes the attempt due by the PSP's schedule. When that has ended, it is stuck (O6). A hold
+// lives for days and is asked about at the schedule's last pace.
+func (r *resolving) askAgain(o *order.Order, act order.Act, t *held, a *order.Attempt) error {
 	more := t.askAfter(act.Now, r.account)
-	if end := a.SessionUntil.Add(a.Grace); !overdue && t.DueAt.After(end) {
+	if overdue(a, act.Now) && !more && a.State != order.AttemptAuthorized {
+		t.done = true
+		return o.Stick(act, a.ID)
+	}
+	if end := a.SessionUntil.Add(a.Grace); !overdue(a, act.Now) && t.DueAt.After(end) {
 		t.DueAt = end // The answer at its end is the one that counts.
 	}
-	if more || !overdue || a.State == order.AttemptAuthorized {
-		return nil // A hold lives for days; it is asked about at the schedule's last pace.
-	}
-	t.done = true
-	return o.Stick(act, a.ID)
+	return nil
 }

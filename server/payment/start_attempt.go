@@ -86,7 +86,7 @@ func (s *Service) StartAttempt(ctx context.Context, in StartAttempt) (Started, e
 func (s *Service) choose(read *store.LinkRead, id string) (*psp.Account, error) {
 	var able []*psp.Account
 	for _, a := range s.accountsOf[read.Link.Merchant] {
-		if takes(a, wantsOfLink(read.Link)) == nil && (id == "" || a.ID() == id) {
+		if takes(a, wantsOf(read.Link)) == nil && (id == "" || a.ID() == id) {
 			able = append(able, a)
 		}
 	}
