@@ -1,7 +1,8 @@
 // Command server is Kvit: payment links, orders and their provable history, on one port.
 //
 // Without arguments it runs with nothing set: an embedded database, locks in memory, a demo merchant,
-// and the commands to try, printed. See docs/settings.md for what can be set.
+// and the commands to try, printed. See docs/settings.md for what can be set. With -role it is less than
+// a whole server: an adapter that delivers callbacks, or a PSP that is not real.
 package main
 
 import (
@@ -12,8 +13,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -30,7 +33,7 @@ const (
 )
 
 type commands struct {
-	Run      runCommand      `cmd:"" default:"1" help:"Run the server (the default)."`
+	Run      runCommand      `cmd:"" default:"withargs" help:"Run the server (the default)."`
 	Keys     keysCommand     `cmd:"" help:"Make keys."`
 	Settings settingsCommand `cmd:"" help:"Print every setting with its default and meaning, as Markdown."`
 	Check    checkCommand    `cmd:"" help:"Check the settings and say everything that is wrong with them."`
@@ -43,14 +46,18 @@ type keysCommand struct {
 
 func main() {
 	var cli commands
-	parsed := kong.Parse(&cli, kong.Name("server"), kong.Description(
+	parser := kong.Must(&cli, kong.Name("server"), kong.Description(
 		"Kvit turns what payment providers say into one provable history per order.\n\n"+
 			"Examples:\n"+
 			"  server                                     run with nothing set\n"+
 			"  KVIT_DATABASE_URL=postgres://... server    run on PostgreSQL\n"+
+			"  server -role=adapter -upstream=https://... deliver callbacks to a server, with KVIT_EDGE_API_KEY\n"+
+			"  server -role=sandbox                       the sandbox PSP alone\n"+
 			"  server check                               say what is wrong with the settings\n"+
 			"  server keys installation --name 2026-11    a key for KVIT_KEYS"),
 		kong.Exit(func(code int) { os.Exit(min(code, exitSettings)) })) // kong says 80 of a wrong command line.
+	parsed, err := parser.Parse(longFlags(os.Args[1:]))
+	parser.FatalIfErrorf(err)
 	parsed.BindTo(io.Writer(os.Stdout), (*io.Writer)(nil))
 	if err := parsed.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -65,18 +72,66 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-type runCommand struct{}
+// longFlags lets a long flag begin with one dash: -role=adapter.
+func longFlags(args []string) []string {
+	long := regexp.MustCompile(`^-[a-z][a-z-]+(=|$)`)
+	out := slices.Clone(args)
+	for i, arg := range out {
+		if arg == "--" {
+			break
+		}
+		if long.MatchString(arg) {
+			out[i] = "-" + arg
+		}
+	}
+	return out
+}
+
+// role says what the process is. A flag that is a setting too takes its place.
+type role struct {
+	Role     string `enum:"all,adapter,sandbox,simulate-psp" default:"all" help:"What the process is: a whole server (all), an adapter that delivers callbacks to one, or a PSP that is not real (${enum})."`
+	Listen   string `placeholder:"HOST:PORT" help:"Where to listen: KVIT_LISTEN, or KVIT_SANDBOX_LISTEN for a PSP that is not real."`
+	Upstream string `placeholder:"URL" help:"The server that an adapter delivers to: KVIT_UPSTREAM."`
+}
+
+// load reads the settings that the role has.
+func (r role) load() (*config.Settings, error) {
+	src := config.FromProcess(runtime.GOMAXPROCS(0))
+	src.Role = config.Role(r.Role)
+	listen := "KVIT_LISTEN"
+	if src.Role == config.RoleSandbox || src.Role == config.RoleSimulatePSP {
+		listen = "KVIT_SANDBOX_LISTEN"
+	}
+	for _, flag := range [][2]string{{listen, r.Listen}, {"KVIT_UPSTREAM", r.Upstream}} {
+		if flag[1] != "" {
+			src.Environ = append(src.Environ, flag[0]+"="+flag[1])
+		}
+	}
+	return config.Load(src)
+}
+
+type runCommand struct {
+	role `embed:""`
+
+	PSP string `name:"psp" placeholder:"WORD" help:"Which PSP to simulate, with -role=simulate-psp: liqpay."`
+}
+
+// runner is a process that serves until its context ends.
+type runner interface {
+	Banner(w io.Writer) error
+	Run(ctx context.Context) error
+}
 
 // Run serves until SIGINT or SIGTERM.
-func (runCommand) Run(out io.Writer) error {
-	settings, err := config.Load(config.FromProcess(runtime.GOMAXPROCS(0)))
+func (c runCommand) Run(out io.Writer) error {
+	settings, err := c.load()
 	if err != nil {
 		return err
 	}
 	debug.SetGCPercent(settings.Process.GCPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	server, err := app.New(ctx, settings, os.Stderr)
+	server, err := c.open(ctx, settings)
 	if err != nil {
 		return err
 	}
@@ -86,11 +141,26 @@ func (runCommand) Run(out io.Writer) error {
 	return server.Run(ctx)
 }
 
-type checkCommand struct{}
+func (c runCommand) open(ctx context.Context, settings *config.Settings) (runner, error) {
+	switch config.Role(c.Role) {
+	case config.RoleAdapter:
+		return app.NewAdapter(ctx, settings, os.Stderr)
+	case config.RoleSandbox:
+		return app.NewSandbox(ctx, settings, os.Stderr)
+	case config.RoleSimulatePSP:
+		return app.NewSimulatedPSP(ctx, settings, c.PSP, os.Stderr)
+	case config.RoleAll:
+	}
+	return app.New(ctx, settings, os.Stderr)
+}
+
+type checkCommand struct {
+	role `embed:""`
+}
 
 // Run reads the settings and says that they are fine, or everything that is wrong.
-func (checkCommand) Run(out io.Writer) error {
-	settings, err := config.Load(config.FromProcess(runtime.GOMAXPROCS(0)))
+func (c checkCommand) Run(out io.Writer) error {
+	settings, err := c.load()
 	if err != nil {
 		return err
 	}

@@ -21,10 +21,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kvitpay/kvit/server/access"
 	"github.com/kvitpay/kvit/server/api"
@@ -35,6 +37,7 @@ import (
 	"github.com/kvitpay/kvit/server/lock/redislock"
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/payment"
+	"github.com/kvitpay/kvit/server/psp"
 	"github.com/kvitpay/kvit/server/seal"
 	"github.com/kvitpay/kvit/server/store"
 	"github.com/kvitpay/kvit/server/store/sqlstore"
@@ -56,7 +59,12 @@ type App struct {
 	api      *api.API
 	public   net.Listener
 	admin    net.Listener
+	// sandbox is where the built-in sandbox PSP listens, nil where there is none.
+	sandbox  net.Listener
+	tracing  trace.TracerProvider
 	services []service
+	// doors are the ports beside the API's two.
+	doors []*door
 	// closers undo what New has done, last first.
 	closers []func() error
 	// bootstrap is the platform key to try things with.
@@ -96,9 +104,20 @@ func New(ctx context.Context, settings *config.Settings, logs io.Writer) (app *A
 		return nil, err
 	}
 	changes := a.newWriter(bus) //nolint:contextcheck // A wake-up outlives the call that caused it.
+	if err := a.listen(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.startTracing(ctx); err != nil {
+		return nil, err
+	}
+	accounts, mark, err := a.openPSPs(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
 	a.payment = payment.New(payment.Needs{
 		Store: a.store, Writer: changes, Locks: locks, Keys: keys, IDs: newIDs, Merchants: merchants(settings),
-		PublicURL: settings.Door.PublicURL.String(), Observer: payment.Observer{
+		Accounts: accounts, Mark: mark, Bus: bus, Now: time.Now,
+		PublicURL: a.publicURL(), Observer: payment.Observer{
 			Replayed: a.metrics.Idempotency.Replayed, Reused: a.metrics.Idempotency.Reused, InUse: a.metrics.Idempotency.InUse,
 		},
 	})
@@ -106,14 +125,32 @@ func New(ctx context.Context, settings *config.Settings, logs io.Writer) (app *A
 	if err != nil {
 		return nil, err
 	}
-	if err := a.listen(ctx); err != nil {
+	if err := a.newAPI(who, bus, keys); err != nil {
 		return nil, err
 	}
-	if err := a.newAPI(ctx, who, bus); err != nil {
-		return nil, err
-	}
-	a.services = append(a.services, service{"expiry", a.expire}, service{"records", a.forget})
+	a.services = append(
+		a.services, service{"expiry", a.expire}, service{"records", a.forget},
+		service{"nudges", a.payment.RunNudges}, service{"resolver", a.resolve}, service{"orphans", a.takeOrphans},
+	)
 	return a, nil
+}
+
+// openPSPs opens the PSP accounts of the settings, with the sandbox where one of them needs it, and
+// reads the mark of our references (C5).
+func (a *App) openPSPs(ctx context.Context, keys *seal.Keyring) ([]*psp.Account, psp.Mark, error) {
+	merchants, err := a.openSandbox(ctx, keys)
+	if err != nil {
+		return nil, "", err
+	}
+	accounts, err := a.openAccounts(merchants)
+	if err != nil {
+		return nil, "", err
+	}
+	mark, err := a.store.EnsureMark(ctx, newMark())
+	if err != nil {
+		return nil, "", fmt.Errorf("read the installation's mark: %w", err)
+	}
+	return accounts, psp.Mark(mark), nil
 }
 
 // openStore opens the database, brings it up to date, and checks that our keys fit it (A2).
@@ -228,18 +265,17 @@ func (a *App) newAccess(ctx context.Context, keys *seal.Keyring) (*access.Servic
 }
 
 func (a *App) listen(ctx context.Context) error {
-	var config net.ListenConfig
 	for _, port := range []struct {
-		address string
+		address config.Listen
 		setting string
 		into    *net.Listener
 	}{
-		{a.settings.Door.Listen.String(), "KVIT_LISTEN", &a.public},
-		{a.settings.Door.AdminListen.String(), "KVIT_ADMIN_LISTEN", &a.admin},
+		{a.settings.Door.Listen, "KVIT_LISTEN", &a.public},
+		{a.settings.Door.AdminListen, "KVIT_ADMIN_LISTEN", &a.admin},
 	} {
-		listener, err := config.Listen(ctx, "tcp", port.address)
+		listener, err := listenAt(ctx, port.address, port.setting)
 		if err != nil {
-			return fmt.Errorf("listen on %s (%s): %w", port.address, port.setting, err)
+			return err
 		}
 		*port.into = listener
 		a.closers = append(a.closers, func() error { return ignoreClosed(listener.Close()) })
@@ -264,6 +300,9 @@ func (a *App) close() error {
 	return errors.Join(errs...)
 }
 
+// newMark makes a mark for a new installation.
+func newMark() string { return strings.ToLower(rand.Text()[:psp.MarkLength]) }
+
 // newIDs makes the seed and salt of a command's ids: a UUIDv7, so that ids sort by time, and 16 random bytes.
 func newIDs() order.IDs {
 	var ids order.IDs
@@ -284,11 +323,22 @@ func merchants(settings *config.Settings) []payment.Merchant {
 	return list
 }
 
+// publicURL is how payers and PSPs reach the public port.
+func (a *App) publicURL() string { return reachable(a.settings.Door.PublicURL, a.public) }
+
 // PublicAddress is where the public port listens.
 func (a *App) PublicAddress() string { return a.public.Addr().String() }
 
 // AdminAddress is where the admin port listens.
 func (a *App) AdminAddress() string { return a.admin.Addr().String() }
+
+// SandboxAddress is where the built-in sandbox PSP listens, empty where there is none.
+func (a *App) SandboxAddress() string {
+	if a.sandbox == nil {
+		return ""
+	}
+	return a.sandbox.Addr().String()
+}
 
 // BootstrapKey is the platform key that exists after start, empty where none is known here.
 func (a *App) BootstrapKey() string { return a.bootstrap }

@@ -23,6 +23,7 @@ func boot(t *testing.T, env ...string) *app.App {
 	settings, err := config.Load(config.Source{
 		Environ: append([]string{
 			"KVIT_LISTEN=" + freeAddress(t), "KVIT_ADMIN_LISTEN=" + freeAddress(t), "KVIT_DATA_DIR=" + t.TempDir(),
+			"KVIT_SANDBOX_LISTEN=127.0.0.1:0",
 		}, env...),
 		ReadFile: os.ReadFile, Cores: 2,
 	})
@@ -120,6 +121,7 @@ func TestNew_A2_KeysThatDoNotFitAreRefused(t *testing.T) {
 		settings, err := config.Load(config.Source{
 			Environ: []string{
 				"KVIT_LISTEN=" + freeAddress(t), "KVIT_ADMIN_LISTEN=" + freeAddress(t), "KVIT_DATA_DIR=" + dir,
+				"KVIT_SANDBOX_LISTEN=127.0.0.1:0",
 				"KVIT_KEYS=env:SOME_KEYS", "SOME_KEYS=" + keys,
 			},
 			ReadFile: os.ReadFile, Cores: 1,

@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,6 +60,19 @@ func bootstrapKey(settings *config.Settings) (string, error) {
 		return "", fmt.Errorf("the bootstrap key: %w", err)
 	}
 	return strings.TrimSpace(string(secret)), nil
+}
+
+// ownSecret reads a secret of the data directory, 32 random bytes in base64url, and makes it first where it is missing.
+func ownSecret(dir, name string) (string, error) {
+	text, err := ownFile(dir, name, func() ([]byte, error) {
+		var raw [32]byte
+		_, _ = rand.Read(raw[:]) // It never fails: the process ends first.
+		return []byte(base64.RawURLEncoding.EncodeToString(raw[:]) + "\n"), nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("the secret in the file %s: %w", name, err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }
 
 // ownFile reads a file of the data directory, and makes it first where it is missing. A file that was

@@ -77,7 +77,10 @@ func newProcess(t *testing.T, env ...string) *process {
 		t.Fatal(err)
 	}
 	p := &process{t: t, path: path, public: freeAddress(t), admin: freeAddress(t), log: filepath.Join(t.TempDir(), "log")}
-	p.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "KVIT_LISTEN=" + p.public, "KVIT_ADMIN_LISTEN=" + p.admin}, env...)
+	p.env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
+		"KVIT_LISTEN=" + p.public, "KVIT_ADMIN_LISTEN=" + p.admin, "KVIT_SANDBOX_LISTEN=127.0.0.1:0",
+	}, env...)
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {

@@ -18,6 +18,10 @@ import (
 const (
 	// sweepEvery is how often offers that ran out are looked for (E1).
 	sweepEvery = time.Second
+	// resolveEvery is how often tasks that are due are looked for: what hints ask for is asked within a second (C4).
+	resolveEvery = 500 * time.Millisecond
+	// orphansEvery is how often callbacks are looked at that came before their attempt (C5).
+	orphansEvery = 2 * time.Second
 	// recordsKeptFor is how long recorded results are kept; I6 asks for at least 30 days.
 	recordsKeptFor = 31 * 24 * time.Hour
 	// forgetEvery and forgetBatch pace the deletion of old records.
@@ -32,18 +36,11 @@ func (a *App) Run(ctx context.Context) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, failed := errgroup.WithContext(serving)
-	for _, s := range a.services {
-		group.Go(func() error {
-			if err := s.run(failed); err != nil && !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("%s: %w", s.name, err)
-			}
-			return nil
-		})
-	}
-	doors := []*door{
+	runServices(failed, group, a.services)
+	doors := append([]*door{
 		{name: "public", listener: a.public, server: api.NewHTTPServer(a.api.Public, a.log)},
 		{name: "admin", listener: a.admin, server: api.NewHTTPServer(a.api.Admin, a.log)},
-	}
+	}, a.doors...)
 	for _, d := range doors {
 		group.Go(d.serve)
 	}
@@ -56,6 +53,18 @@ func (a *App) Run(ctx context.Context) error {
 	a.stop(context.WithoutCancel(ctx), doors)
 	stop()
 	return group.Wait()
+}
+
+// runServices starts services, which end with ctx; the group hears of the first that fails.
+func runServices(ctx context.Context, group *errgroup.Group, services []service) {
+	for _, s := range services {
+		group.Go(func() error {
+			if err := s.run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			return nil
+		})
+	}
 }
 
 // door is one port.
@@ -79,10 +88,15 @@ func (a *App) stop(ctx context.Context, doors []*door) {
 	a.log.LogAttrs(ctx, slog.LevelInfo, "stopping", slog.Duration("grace", a.settings.Process.ShutdownGrace))
 	a.api.EndStreams()
 	for _, d := range doors {
-		if err := d.server.Shutdown(ctx); err != nil {
-			a.log.LogAttrs(ctx, slog.LevelWarn, "requests were cut", slog.String("port", d.name), slog.Any("error", err))
-			_ = d.server.Close()
-		}
+		d.shut(ctx, a.log)
+	}
+}
+
+// shut waits for the requests under way, and cuts those that outlast ctx.
+func (d *door) shut(ctx context.Context, log *slog.Logger) {
+	if err := d.server.Shutdown(ctx); err != nil {
+		log.LogAttrs(ctx, slog.LevelWarn, "requests were cut", slog.String("port", d.name), slog.Any("error", err))
+		_ = d.server.Close()
 	}
 }
 
@@ -96,6 +110,28 @@ func (a *App) expire(ctx context.Context) error {
 			a.log.LogAttrs(ctx, slog.LevelWarn, "expiry sweep failed", slog.Any("error", err))
 		}
 		return more && err == nil
+	})
+}
+
+// resolve asks PSPs about what is not final (O6), on every server; leases decide who does which.
+func (a *App) resolve(ctx context.Context) error {
+	return every(ctx, resolveEvery, func() bool {
+		_, more, err := a.payment.ResolveDue(ctx)
+		if err != nil && ctx.Err() == nil {
+			a.log.LogAttrs(ctx, slog.LevelWarn, "a round of the resolver failed in part", slog.Any("error", err))
+		}
+		return more && err == nil
+	})
+}
+
+// takeOrphans takes in callbacks that came before their attempt (C5).
+func (a *App) takeOrphans(ctx context.Context) error {
+	return every(ctx, orphansEvery, func() bool {
+		applied, more, err := a.payment.ApplyOrphans(ctx)
+		if err != nil && ctx.Err() == nil {
+			a.log.LogAttrs(ctx, slog.LevelWarn, "orphaned callbacks were not taken in", slog.Any("error", err))
+		}
+		return more && applied > 0 && err == nil // Those of an account that is gone stay.
 	})
 }
 

@@ -58,8 +58,8 @@ func (a answer) write(w http.ResponseWriter) {
 }
 
 // log writes the callback's one line. The path is not in it: it ends with the secret (C3).
-func (a answer) log(r *http.Request, logger *slog.Logger, took time.Duration) {
-	level := slog.LevelInfo
+func (h *Handler) log(r *http.Request, a answer, took time.Duration) {
+	level := h.needs.Delivered
 	if a.outcome != outcomeDelivered {
 		level = slog.LevelWarn
 	}
@@ -70,7 +70,7 @@ func (a answer) log(r *http.Request, logger *slog.Logger, took time.Duration) {
 	if a.err != nil {
 		attrs = append(attrs, slog.Any("error", a.err))
 	}
-	logger.LogAttrs(r.Context(), level, "callback", attrs...)
+	h.needs.Logger.LogAttrs(r.Context(), level, "callback", attrs...)
 }
 
 // shown is the part of a stranger's text that the log shows.

@@ -16,10 +16,10 @@ import (
 func (h *Handler) deliver(ctx context.Context, in *kvitv1.HandlePspCallbackRequest) answer {
 	ctx, cancel := context.WithTimeout(ctx, deliverWithin)
 	defer cancel()
-	response, err := h.server.HandlePspCallback(ctx, in)
+	response, err := h.needs.Server.HandlePspCallback(ctx, in)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		// Nothing was sent, and behind the name there may be another server.
-		response, err = h.server.HandlePspCallback(ctx, in)
+		response, err = h.needs.Server.HandlePspCallback(ctx, in)
 	}
 	said := toldBy(response, err)
 	said.received = len(in.GetBody())

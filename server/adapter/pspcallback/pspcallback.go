@@ -36,27 +36,35 @@ const (
 	comeAgain = "5"
 )
 
-// Handler takes callbacks.
-type Handler struct {
-	server kvitv1connect.CallbackServiceClient
-	forms  forms
-	log    *slog.Logger
-	now    func() time.Time
+// Needs is what a Handler is made from.
+type Needs struct {
+	// Server is who callbacks are delivered to: a client with an edge key; see [Dial].
+	Server kvitv1connect.CallbackServiceClient
+	Logger *slog.Logger
+	Now    func() time.Time
+	// Delivered is the level of the line of a callback that was delivered. Others are warnings.
+	Delivered slog.Level
 }
 
-// New makes a Handler that delivers to server, a client with an edge key; see [Dial].
-func New(server kvitv1connect.CallbackServiceClient, logger *slog.Logger, now func() time.Time) *Handler {
-	return &Handler{server: server, forms: newForms(), log: logger, now: now}
+// Handler takes callbacks.
+type Handler struct {
+	needs Needs
+	forms forms
+}
+
+// New makes a Handler.
+func New(needs Needs) *Handler {
+	return &Handler{needs: needs, forms: newForms()}
 }
 
 // ServeHTTP takes one callback. It answers what the server told it to. On its own it answers 413 or 431
 // where too much was sent, 408 where it came too slowly, 400 where it was cut, 405 where the method is
 // none, 404 where there is no such address, and else 503: not delivered, come again. None of them claims a success (C1).
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	began := h.now()
+	began := h.needs.Now()
 	said := h.answer(w, r)
 	said.write(w)
-	said.log(r, h.log, h.now().Sub(began))
+	h.log(r, said, h.needs.Now().Sub(began))
 }
 
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request) answer {

@@ -95,7 +95,9 @@ func newEdge(t *testing.T, transport http.RoundTripper) *edge {
 	}
 	logger := slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	mux := http.NewServeMux()
-	mux.Handle(pspcallback.Pattern, pspcallback.New(pspcallback.Dial(transport, base, edgeKey), logger, time.Now))
+	mux.Handle(pspcallback.Pattern, pspcallback.New(pspcallback.Needs{
+		Server: pspcallback.Dial(transport, base, edgeKey), Logger: logger, Now: time.Now,
+	}))
 	e.handler = mux
 	return e
 }
@@ -427,7 +429,9 @@ func TestCallback_C1_AServerThatIsGoneIs503(t *testing.T) {
 	client := pspcallback.Dial(pspcallback.NewTransport(), upstream.URL, edgeKey)
 	e := &edge{t: t, server: &server{}, log: &lines}
 	mux := http.NewServeMux()
-	mux.Handle(pspcallback.Pattern, pspcallback.New(client, slog.New(slog.NewTextHandler(&lines, nil)), time.Now))
+	mux.Handle(pspcallback.Pattern, pspcallback.New(pspcallback.Needs{
+		Server: client, Logger: slog.New(slog.NewTextHandler(&lines, nil)), Now: time.Now,
+	}))
 	e.handler = mux
 	e.claimsNothing(e.post("x"), http.StatusServiceUnavailable, "not_delivered")
 }
