@@ -84,7 +84,7 @@ func TestRead_C5_EveryStatus(t *testing.T) {
 		"hold_wait": "AUTHORIZED 12550 UAH", "subscribed": subscription, "unsubscribed": subscription,
 		"prepared": "", "try_again": "",
 	}
-	for _, status := range strings.FieldsSeq(`wait_accept wait_secure wait_card wait_lc processing cash_wait invoice_wait 3ds_verify
+	for status := range strings.FieldsSeq(`wait_accept wait_secure wait_card wait_lc processing cash_wait invoice_wait 3ds_verify
 		otp_verify cvv_verify pin_verify password_verify captcha_verify ivr_verify phone_verify sender_verify receiver_verify
 		senderapp_verify wait_qr wait_sender p24_verify mp_verify`) {
 		want[status] = pending
