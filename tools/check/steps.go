@@ -80,6 +80,7 @@ func (c *check) tests(ctx context.Context, packages []string) {
 		c.step(ctx, "tests with the race detector", func() error { return c.goTest(ctx, append([]string{"-race"}, raced...)...) })
 	}
 	if len(packages) == 0 {
+		c.step(ctx, "tests of the TypeScript client", func() error { return c.typescript(ctx) })
 		c.step(ctx, "tests of the tools", func() error { return c.goTest(ctx, "-C", "tools", "./...") })
 	}
 }

@@ -33,6 +33,7 @@ export * from "./money.js";
 export { newKey, retry, retryable, type RetryPolicy } from "./retry.js";
 
 export { Code, ConnectError, type CallOptions, type Transport } from "@connectrpc/connect";
+export { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 export { create, type MessageInitShape } from "@bufbuild/protobuf";
 
 export * from "./gen/kvit/v1/access_service_pb.js";
