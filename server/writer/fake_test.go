@@ -26,6 +26,10 @@ type memory struct {
 	links   map[store.LinkKey]*order.Link
 	records map[store.RecordKey]store.Record
 
+	messages map[store.MessageKey]store.Message
+	tasks    map[store.TaskKey]store.Task
+	handoffs map[string]store.Handoff
+
 	begun, saved, rolledBack atomic.Int32
 	// begin and save, where set, are asked before the real thing.
 	begin func() error
@@ -42,6 +46,10 @@ func newMemory() *memory {
 		orders:  map[store.OrderKey]*order.Order{},
 		links:   map[store.LinkKey]*order.Link{},
 		records: map[store.RecordKey]store.Record{},
+
+		messages: map[store.MessageKey]store.Message{},
+		tasks:    map[store.TaskKey]store.Task{},
+		handoffs: map[string]store.Handoff{},
 	}
 }
 
@@ -89,7 +97,8 @@ func (m *memory) read(keys store.Keys) *store.Snapshot {
 	s := &store.Snapshot{
 		Now:    time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC),
 		Orders: map[store.OrderKey]*order.Order{}, Links: map[store.LinkKey]*order.Link{},
-		Records: map[store.RecordKey]store.Record{},
+		Records: map[store.RecordKey]store.Record{}, Messages: map[store.MessageKey]store.Message{},
+		Tasks: map[store.TaskKey]store.Task{}, Payments: map[store.PaymentKey]store.OrderKey{},
 	}
 	for _, key := range keys.Orders {
 		if o := m.orders[key]; o != nil {
@@ -106,7 +115,31 @@ func (m *memory) read(keys store.Keys) *store.Snapshot {
 			s.Records[key] = r
 		}
 	}
+	m.readAtPSPs(keys, s)
 	return s
+}
+
+// readAtPSPs reads what is named beside orders, links and records.
+func (m *memory) readAtPSPs(keys store.Keys, s *store.Snapshot) {
+	for _, key := range keys.Messages {
+		if one, found := m.messages[key]; found {
+			one.Raw = nil
+			s.Messages[key] = one
+		}
+	}
+	for _, key := range keys.Tasks {
+		if one, found := m.tasks[key]; found {
+			s.Tasks[key] = one
+		}
+	}
+	for key, o := range m.orders {
+		for _, p := range o.Payments {
+			owned := store.PaymentKey{Merchant: key.Merchant, Account: p.Account, PSPPaymentID: p.PSPPaymentID}
+			if slices.Contains(keys.Payments, owned) {
+				s.Payments[owned] = key
+			}
+		}
+	}
 }
 
 type memoryTx struct {
@@ -178,8 +211,30 @@ func (tx *memoryTx) Save(ctx context.Context, changes *store.Changes) error {
 	for _, r := range changes.Records {
 		m.records[r.RecordKey] = r
 	}
+	m.saveAtPSPs(changes)
 	m.saved.Add(1)
 	return nil
+}
+
+func (m *memory) saveAtPSPs(changes *store.Changes) {
+	for _, one := range changes.Messages {
+		if before, exists := m.messages[one.MessageKey]; exists {
+			before.Outcome, before.AttemptID, before.OrderID = one.Outcome, one.AttemptID, one.OrderID
+			one = before
+		}
+		m.messages[one.MessageKey] = one
+	}
+	for _, one := range changes.Tasks {
+		m.tasks[one.TaskKey] = one
+	}
+	for _, key := range changes.Done {
+		delete(m.tasks, key)
+	}
+	for _, h := range changes.Handoffs {
+		if _, exists := m.handoffs[h.AttemptID]; !exists {
+			m.handoffs[h.AttemptID] = h
+		}
+	}
 }
 
 // fits reports whether every insert finds its place free and every update its row as it was loaded.

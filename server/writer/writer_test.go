@@ -294,6 +294,17 @@ func TestDecide_BreaksOfTheRulesConcernTheirOwnCommand(t *testing.T) {
 		"saves another merchant's record": func(v *writer.View) {
 			v.SaveRecord(store.Record{RecordKey: store.RecordKey{Merchant: "other"}})
 		},
+		"looks at a message without naming it": func(v *writer.View) { v.Message("acc", [32]byte{9}) },
+		"looks at a task without naming it":    func(v *writer.View) { v.Task("att_other") },
+		"finishes a task without naming it":    func(v *writer.View) { v.FinishTask("att_other") },
+		"looks at a payment without naming it": func(v *writer.View) { v.PaymentOwner("acc", "p9") },
+		"saves another merchant's message": func(v *writer.View) {
+			v.SaveMessage(store.Message{MessageKey: store.MessageKey{Merchant: "other"}})
+		},
+		"saves another merchant's task": func(v *writer.View) {
+			v.SaveTask(store.Task{TaskKey: store.TaskKey{Merchant: "other"}})
+		},
+		"saves another merchant's handoff": func(v *writer.View) { v.SaveHandoff(store.Handoff{Merchant: "other"}) },
 		"changes an order after saving it": func(v *writer.View) {
 			o := v.Order(a)
 			o.OfferUntil = v.Now()

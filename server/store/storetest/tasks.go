@@ -112,12 +112,7 @@ func tasksClaimed(t *testing.T, s store.Store) {
 		t.Fatalf("claimed %+v (%v), want the oldest two", tasks, err)
 	}
 	for _, got := range tasks {
-		if stored, _ := m.readTask(got.ID); same(stored, got) != "" {
-			t.Error(same(stored, got))
-		}
-		if d := got.LeasedUntil.Sub(before) - time.Hour; d < 0 || d > time.Minute {
-			t.Errorf("leased until %v", got.LeasedUntil)
-		}
+		m.mustBeLeased(got, before.Add(time.Hour))
 	}
 	if tasks[0].Fence != 1 || tasks[1].Fence != 5 || tasks[1].Asked != 2 || !tasks[1].Hinted {
 		t.Errorf("claimed %+v", tasks)
@@ -132,6 +127,18 @@ func tasksClaimed(t *testing.T, s store.Store) {
 	}
 	if got := m.claimed(claim); len(got) != 0 {
 		t.Errorf("claimed %v again", got)
+	}
+}
+
+// mustBeLeased checks a claim against what is stored.
+func (m *maker) mustBeLeased(got store.Task, until time.Time) {
+	m.t.Helper()
+	stored, _ := m.readTask(got.ID)
+	if diff := same(stored, got); diff != "" {
+		m.t.Fatal(diff)
+	}
+	if d := got.LeasedUntil.Sub(until); d < 0 || d > time.Minute {
+		m.t.Fatalf("leased until %v, want %v", got.LeasedUntil, until)
 	}
 }
 
