@@ -98,10 +98,19 @@ func (a *Account) checkHandoff(handoff Handoff) error {
 	if err != nil {
 		return errors.New("the handoff's address cannot be read")
 	}
-	if origin := to.Scheme + "://" + to.Host; !a.origins[origin] {
+	if origin := originOf(to); !a.origins[origin] {
 		return fmt.Errorf("the handoff goes to %s, which is not declared", origin)
 	}
 	return nil
+}
+
+// originOf is a page's origin as browsers write it.
+func originOf(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	if port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]; port != "" {
+		host = strings.TrimSuffix(host, port)
+	}
+	return u.Scheme + "://" + host
 }
 
 // answered checks the answer to a question of ours: it is about what we asked, and so it is proven.

@@ -60,7 +60,7 @@ func (d *Declaration) takesRef(ref string) bool {
 // a PSP on this very machine.
 func isOrigin(text string, live bool) bool {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || text != u.Scheme+"://"+strings.ToLower(u.Host) {
+	if err != nil || u.Host == "" || text != originOf(u) {
 		return false
 	}
 	// Characters with a meaning in a CSP end the directive or open it to others.

@@ -295,7 +295,7 @@ func TestAccount_SecretsDoNotTravelInErrorsLogsAndSpans(t *testing.T) {
 func TestAccount_L2_AHandoffGoesToADeclaredOrigin(t *testing.T) {
 	t.Parallel()
 	for address, ok := range map[string]bool{
-		"https://psp.example/pay": true, "https://psp.example": true, "http://psp.example/pay": false,
+		"https://psp.example/pay": true, "https://psp.example": true, "HTTPS://PSP.example:443/pay": true, "http://psp.example/pay": false,
 		"https://psp.example.evil/pay": false, "https://psp.example@evil/pay": false, "https://psp.example:444/": false,
 		"javascript:alert(1)": false, "//psp.example/pay": false, "": false, "https://psp.example/%zz": false,
 	} {
@@ -502,6 +502,7 @@ func TestNewAccount_ABrokenDeclarationIsRefused(t *testing.T) {
 		"plain origin":   func(d *psp.Declaration) { d.Origins[0] = "http://psp.example" },
 		"origin + path":  func(d *psp.Declaration) { d.Origins[0] = "https://psp.example/" },
 		"origin + CSP":   func(d *psp.Declaration) { d.Origins[0] = "https://*.example" },
+		"origin + port":  func(d *psp.Declaration) { d.Origins[0] = "https://psp.example:443" },
 		"origin + upper": func(d *psp.Declaration) { d.Origins[0] = "https://PSP.example" },
 		"away":           func(d *psp.Declaration) { d.Away.Status = 42 },
 	} {

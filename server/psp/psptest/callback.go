@@ -3,6 +3,7 @@ package psptest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"reflect"
@@ -36,6 +37,9 @@ func (d *desk) read(tb testing.TB, callback psp.Callback) arrival {
 	if psp.OutcomeOf(err) == psp.OutcomeUnknown {
 		tb.Errorf("a callback is read, forged or unreadable, not this: %v", err)
 	}
+	d.mu.Lock()
+	d.told = append(d.told, fmt.Sprint(report.Findings), string(reply.Body))
+	d.mu.Unlock()
 	return arrival{callback, report, reply, err}
 }
 
@@ -72,6 +76,24 @@ func withPayload(callback psp.Callback, payload []byte) psp.Callback {
 		callback.Query = string(payload)
 	}
 	return callback
+}
+
+// Fuzz looks for a body of a callback that makes the plug panic, or that it believes although it is not
+// the true one. Seeds are a true callback and parts of it.
+func Fuzz(f *testing.F, h Harness) {
+	f.Helper()
+	d := open(f, h)
+	_, a := d.paid(f)
+	message := payload(a.callback)
+	for _, seed := range [][]byte{message, message[:len(message)/2], []byte("{}"), nil} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, changed []byte) {
+		got := d.read(t, withPayload(a.callback, changed))
+		if got.err == nil && got.report.Proven && !reflect.DeepEqual(got.report, a.report) {
+			t.Errorf("with the signature of another message it is proven that %+v", got.report)
+		}
+	})
 }
 
 // noByteCanBeChanged: whatever bit is wrong, a report that is proven says what the true one says.

@@ -110,6 +110,7 @@ func (d *desk) take(ctx context.Context, callback psp.Callback) psp.Reply {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.arrivals = append(d.arrivals, arrival{callback, report, reply, err})
+	d.told = append(d.told, fmt.Sprint(report.Findings), string(reply.Body))
 	close(d.arrived)
 	d.arrived = make(chan struct{})
 	return reply

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/kvitpay/kvit/server/order"
@@ -19,6 +20,7 @@ var paymentCases = []testCase{
 	{"C1_RoundTripToPaid", roundTrip},
 	{"C5_OurReferenceComesBackAsItWas", referenceComesBack},
 	{"O7_SameIntentTwiceIsOnePayment", sameIntentTwice},
+	{"O7_ManyStartsAtOnceAreOnePayment", startsAtOnce},
 	{"O7_OpenPaymentIsUnpaid", openIsUnpaid},
 	{"O7_UnknownReferenceIsAnEmptyUnpaidReport", unknownReference},
 	{"O4_DeclineIsNoSuccessAndMayBeFollowedByOne", declineThenPay},
@@ -122,6 +124,24 @@ func sameIntentTwice(tb testing.TB, d *desk) {
 	}
 	if n := d.Payments(tb, visit.Ref); n != 1 {
 		tb.Errorf("after a start of the paid payment the PSP has %d", n)
+	}
+}
+
+func startsAtOnce(tb testing.TB, d *desk) {
+	tb.Helper()
+	need(tb, d.Payments != nil, "Payments")
+	intent := d.intent(d.major(tb, 100))
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if _, err := d.account.Start(tb.Context(), intent); err != nil && !errors.Is(err, psp.ErrHandoffLost) {
+				tb.Errorf("start: %v", err)
+			}
+		})
+	}
+	group.Wait()
+	if n := d.Payments(tb, intent.Ref); n > 1 {
+		tb.Errorf("the PSP has %d payments", n)
 	}
 }
 

@@ -20,6 +20,8 @@ func TestRun_ARightPlugPasses(t *testing.T) {
 	}
 }
 
+func FuzzRead_ARightPlugPasses(f *testing.F) { Fuzz(f, tiny("")) }
+
 // recorder is a test whose failures are looked at.
 type recorder struct {
 	testing.TB
@@ -75,7 +77,7 @@ var bugs = map[string][]string{
 	"brings its own client":              {"C1_RoundTripToPaid", "I5_RefusedConnectionIsNotAttempted"},
 	"hands its key out":                  {"C1_RoundTripToPaid"},
 	"cuts the reference":                 {"C5_OurReferenceComesBackAsItWas"},
-	"opens a second payment":             {"O7_SameIntentTwiceIsOnePayment", "I5_StartAfterALostAnswerOpensNoSecondPayment"},
+	"opens a second payment":             {"O7_SameIntentTwiceIsOnePayment", "O7_ManyStartsAtOnceAreOnePayment", "I5_StartAfterALostAnswerOpensNoSecondPayment"},
 	"never says unpaid":                  {"O7_OpenPaymentIsUnpaid"},
 	"unknown is an error":                {"O7_UnknownReferenceIsAnEmptyUnpaidReport"},
 	"says not why":                       {"O4_DeclineIsNoSuccessAndMayBeFollowedByOne"},
