@@ -128,7 +128,7 @@ func (h *house) try(tb testing.TB, path string, ask any) (status int, answer []b
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // It was only read.
 	answer, err = io.ReadAll(response.Body)
 	if err != nil {
 		tb.Fatal(err)
@@ -170,31 +170,44 @@ func harness() psptest.Harness {
 		Replies: psptest.Replies{
 			Taken: text(200, "ok\n"), Unreadable: text(401, "signature is wrong\n"), Forged: text(401, "signature is wrong\n"),
 		},
-		Open: func(tb testing.TB, env psptest.Env) psptest.PSP {
-			h := newHouse(tb, env.Client)
-			return psptest.PSP{
-				Provider: h.plug, Secrets: []string{apiKey, secret},
-				Pay:      func(tb testing.TB, visit psptest.Visit) { h.act(tb, visit.Ref, "pay") },
-				Decline:  func(tb testing.TB, visit psptest.Visit) { h.act(tb, visit.Ref, "decline") },
-				PayEarly: func(tb testing.TB) { h.trouble(tb, "create", "confirm_first") },
-				Payments: func(tb testing.TB, ref string) int { return h.sessions(tb, ref) },
-				Forge: func(_ testing.TB, callback psp.Callback) psp.Callback {
-					header := http.Header(callback.Header).Clone()
-					header.Set("Sandbox-Signature", sandboxfake.Sign("a guess", header.Get("Sandbox-Timestamp"), callback.Body))
-					callback.Header = header
-					return callback
-				},
-				Alter: alter,
-			}
-		},
+		Open: openForSuite,
 	}
+}
+
+func openForSuite(tb testing.TB, env psptest.Env) psptest.PSP {
+	tb.Helper()
+	h := newHouse(tb, env.Client)
+	player := func(mood string) func(testing.TB, psptest.Visit) {
+		return func(tb testing.TB, visit psptest.Visit) {
+			tb.Helper()
+			h.act(tb, visit.Ref, mood)
+		}
+	}
+	return psptest.PSP{
+		Provider: h.plug, Secrets: []string{apiKey, secret}, Pay: player("pay"), Decline: player("decline"),
+		PayEarly: func(tb testing.TB) {
+			tb.Helper()
+			h.trouble(tb, "create", "confirm_first")
+		},
+		Payments: h.sessions, Forge: forge, Alter: alter,
+	}
+}
+
+func forge(tb testing.TB, callback psp.Callback) psp.Callback {
+	tb.Helper()
+	header := http.Header(callback.Header).Clone()
+	header.Set("Sandbox-Signature", sandboxfake.Sign("a guess", header.Get("Sandbox-Timestamp"), callback.Body))
+	callback.Header = header
+	return callback
 }
 
 // sessions is how many payments the sandbox has for a reference, 1 for a session that nobody has paid.
 func (h *house) sessions(tb testing.TB, ref string) int {
 	tb.Helper()
 	status, body := h.try(tb, "/v1/payments/"+ref, nil)
-	var session struct{ Payments []any }
+	var session struct {
+		Payments []any `json:"payments"`
+	}
 	if err := json.Unmarshal(body, &session); err != nil {
 		tb.Fatal(err)
 	}

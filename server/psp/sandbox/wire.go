@@ -175,12 +175,15 @@ func readEvent(body []byte, payee string) (psp.Report, error) {
 	if err := json.Unmarshal(body, &named); err != nil || named.Reference == "" {
 		return psp.Report{}, psp.ErrUnreadable
 	}
-	report := psp.Report{Ref: named.Reference, Proven: true}
+	return psp.Report{Ref: named.Reference, Proven: true, Findings: eventFindings(body, payee)}, nil
+}
+
+// eventFindings are the facts of a callback. A field that is not of its type, such as an amount that is
+// no integer, makes it UNREADABLE, not a part of what it seems to say.
+func eventFindings(body []byte, payee string) []psp.Finding {
 	var p paymentMessage
 	if json.Unmarshal(body, &p) != nil {
-		report.Findings = []psp.Finding{{Fact: order.FactUnreadable, Failure: "a field is not of its type"}}
-		return report, nil
+		return []psp.Finding{{Fact: order.FactUnreadable, Failure: "a field is not of its type"}}
 	}
-	report.Findings = p.findings(payee)
-	return report, nil
+	return p.findings(payee)
 }

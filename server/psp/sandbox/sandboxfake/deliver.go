@@ -185,11 +185,11 @@ func (p *PSP) send(ctx context.Context, work *job) {
 	p.options.Logger.LogAttrs(ctx, slog.LevelDebug, "sandbox callback",
 		slog.String("reference", work.reference), slog.Int("status", status),
 		slog.Int("try", work.delivery.Tries+1), slog.Any("error", err))
-	p.settle(work, status)
+	p.settle(ctx, work, status)
 }
 
 // settle writes down how a callback was answered: 0 is not at all.
-func (p *PSP) settle(work *job, status int) {
+func (p *PSP) settle(ctx context.Context, work *job, status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.inFlight, work.reference)
@@ -201,7 +201,7 @@ func (p *PSP) settle(work *job, status int) {
 	s.Answer = status
 	s.answered(work.delivery.ID, status, p.now())
 	if err := p.store(s); err != nil {
-		p.options.Logger.LogAttrs(context.Background(), slog.LevelError, "sandbox state is not written", slog.Any("error", err))
+		p.options.Logger.LogAttrs(ctx, slog.LevelError, "sandbox state is not written", slog.Any("error", err))
 		p.keep(s) // It goes on in memory: the callback is sent again after a restart.
 	}
 }

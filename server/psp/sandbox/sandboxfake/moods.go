@@ -13,7 +13,7 @@ type mood struct {
 	name string
 	// back is how the browser returns: by GET, by POST, or not at all.
 	back backWay
-	// late moods may be played after the session's end, again moods where money has moved already.
+	// late moods may be played after the session's end, again moods where money has moved before.
 	late, again bool
 	play        func(*scene) error
 }
@@ -32,7 +32,7 @@ var moods = []mood{
 	{name: "decline", play: (*scene).playDecline},
 	{name: "cancel", play: (*scene).playCancel},
 	{name: "decline_then_pay", play: (*scene).playDeclineThenPay},
-	{name: "pay_twice", again: true, play: (*scene).playTwice},
+	{name: "pay_twice", late: true, again: true, play: (*scene).playTwice},
 	{name: "pay_less", play: (*scene).playLess},
 	{name: "pay_more", play: (*scene).playMore},
 	{name: "pay_other_currency", play: (*scene).playOtherCurrency},
@@ -90,17 +90,26 @@ type scene struct {
 
 // perform plays a mood, if the session is in a state for it.
 func (sc *scene) perform(m *mood) error {
-	switch {
-	case sc.act.AmountMinor < 0 || sc.act.DelayMS < 0 || sc.delay() > delayMax:
+	if sc.act.AmountMinor < 0 || sc.act.DelayMS < 0 || sc.act.DelayMS > delayMax.Milliseconds() {
 		return &apiError{http.StatusBadRequest, "invalid_request", "amount_minor or delay_ms is out of range"}
-	case sc.Canceled && !m.again:
-		return conflict("closed", "the payer has canceled the session")
-	case sc.moved() && !m.again:
-		return conflict("already_paid", "the session has a payment")
-	case sc.now.After(sc.ExpiresAt) && !m.late:
-		return conflict("expired", "the session is over")
+	}
+	if err := sc.allows(m, sc.now); err != nil {
+		return err
 	}
 	return m.play(sc)
+}
+
+// allows says why a mood cannot be played now, or nil.
+func (s *session) allows(m *mood, now time.Time) error {
+	switch {
+	case s.moved() && !m.again:
+		return conflict("already_paid", "the session has a payment")
+	case s.Canceled && !m.late:
+		return conflict("closed", "the payer has canceled the session")
+	case now.After(s.ExpiresAt) && !m.late:
+		return conflict("expired", "the session is over")
+	}
+	return nil
 }
 
 func (sc *scene) delay() time.Duration { return time.Duration(sc.act.DelayMS) * time.Millisecond }
@@ -205,14 +214,12 @@ func (sc *scene) playOtherPayee() error {
 	return sc.playPay()
 }
 
-// playAfterExpiry takes the money after the session's end. Before that time has come, it is played as
-// if it had: paid_at lies after the end all the same.
+// playAfterExpiry takes the money after the session's end, or after the payer has canceled it. Before
+// the end it is played as if that time had come: paid_at lies after it all the same.
 func (sc *scene) playAfterExpiry() error {
-	if sc.act.PaidAt.IsZero() {
-		sc.act.PaidAt = sc.now
-		if late := sc.ExpiresAt.Add(afterExpiry); sc.now.Before(late) {
-			sc.act.PaidAt = late
-		}
+	late := sc.ExpiresAt.Add(afterExpiry)
+	if sc.act.PaidAt.IsZero() && !sc.Canceled && sc.now.Before(late) {
+		sc.act.PaidAt = late
 	}
 	return sc.playPay()
 }
@@ -226,7 +233,7 @@ func (sc *scene) playConfirmLate() error {
 }
 
 // playConfirmMany pays with the second card. What happened is told in the wrong order and more than
-// once: paid, paid, pending, declined, paid.
+// once: paid twice, then pending, declined, and paid again.
 func (sc *scene) playConfirmMany() error {
 	declined := sc.event(sc.now, sc.refuse().view(sc.now))
 	p := sc.charge()

@@ -76,14 +76,13 @@ func (g *pages) showPay(w http.ResponseWriter, r *http.Request) {
 		Open: !s.moved() && !s.Canceled, Declined: status == statusDeclined,
 	}
 	if now.After(s.ExpiresAt) && page.Open {
-		page.State = page.Say["expired"]
-		page.More = buttons(lang, func(m *mood) bool { return m.late })
-	} else if page.Open {
-		all := buttons(lang, func(*mood) bool { return true })
-		page.First, page.More = all[:firstMoods], all[firstMoods:]
-	} else {
+		page.Open, page.State = false, page.Say["expired"]
+	} else if !page.Open {
 		page.State = stateText(page.Say, status)
-		page.More = buttons(lang, func(m *mood) bool { return m.again && s.moved() })
+	}
+	page.More = buttons(lang, func(m *mood) bool { return s.allows(m, now) == nil })
+	if page.Open {
+		page.First, page.More = page.More[:firstMoods], page.More[firstMoods:]
 	}
 	g.show(w, r, s.ReturnURL, http.StatusOK, "page.html", page)
 }

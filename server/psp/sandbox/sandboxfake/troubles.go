@@ -31,7 +31,7 @@ const (
 
 // The moods of the API.
 const (
-	// moodNormal ends the operation's troubles.
+	// moodNormal ends the operation's troubles; without an operation, all.
 	moodNormal = "normal"
 	// moodSlow has the effect at once and answers late; moodSlowBefore has it late, unless the caller has left.
 	moodSlow       = "slow"
@@ -89,15 +89,15 @@ func (t *trouble) before() bool {
 // setTrouble adds a trouble, or ends those of an operation.
 func (p *PSP) setTrouble(t trouble) error {
 	own, known := troublesOf[t.Operation]
-	if t.Operation == "" || !known || !slices.Contains(own, t.Mood) && !slices.Contains(troublesOf[""], t.Mood) ||
-		t.Times < 0 || t.DelayMS < 0 || t.delay(0) > delayMax {
+	if t.Operation == "" && t.Mood != moodNormal || !known || !slices.Contains(own, t.Mood) && !slices.Contains(troublesOf[""], t.Mood) ||
+		t.Times < 0 || t.DelayMS < 0 || t.DelayMS > delayMax.Milliseconds() {
 		return &apiError{http.StatusBadRequest, "invalid_request", "operation, mood, times or delay_ms is not known"}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t.Mood == moodNormal {
 		p.troubles = slices.DeleteFunc(p.troubles, func(other trouble) bool {
-			return other.Operation == t.Operation && (t.Reference == "" || t.Reference == other.Reference)
+			return (t.Operation == "" || t.Operation == other.Operation) && (t.Reference == "" || t.Reference == other.Reference)
 		})
 		return nil
 	}
