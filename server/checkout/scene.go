@@ -73,8 +73,8 @@ func (s *scene) items() []row {
 	return rows
 }
 
-// rows are the facts of a receipt.
-func (s *scene) rows(what sight) []row {
+// rows are the facts of a receipt beside the amount: those that say something else.
+func (s *scene) rows() []row {
 	o := s.page.Order
 	if o == nil {
 		return nil
@@ -86,12 +86,9 @@ func (s *scene) rows(what sight) []row {
 		}
 	}
 	sum := func(label text.Key, minor int64) {
-		if minor > 0 {
+		if minor > 0 && minor != o.AmountMinor {
 			add(label, text.Amount(s.lang, amountOf(minor, o.Currency)))
 		}
-	}
-	if what == sight(order.Failed) {
-		add(text.PageReason, s.page.Failure)
 	}
 	add(text.PageOrder, o.ID)
 	sum(text.PageAmountHeld, o.Authorized)

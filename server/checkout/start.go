@@ -45,11 +45,11 @@ func (v *visit) start() {
 		return
 	}
 	v.event.Add(slog.String("attempt_id", started.AttemptID))
-	v.handOff(started)
+	v.handOff(started, in.Account)
 }
 
 // handOff sends the payer on: to the PSP, or to the page of the order that a fixed link has made.
-func (v *visit) handOff(started payment.Started) {
+func (v *visit) handOff(started payment.Started, account string) {
 	own := started.Token == v.token
 	v.token = started.Token
 	switch way := started.Handoff; {
@@ -68,12 +68,12 @@ func (v *visit) handOff(started payment.Started) {
 		v.goTo(way.URL)
 	default:
 		v.outcome("form")
-		v.handoffForm(way)
+		v.handoffForm(way, account)
 	}
 }
 
 // handoffForm answers with a form for the PSP, which sends itself, and has a button where it does not.
-func (v *visit) handoffForm(way *psp.Handoff) {
+func (v *visit) handoffForm(way *psp.Handoff, account string) {
 	page, err := v.door.pay.OpenPage(v.r.Context(), v.token)
 	if err != nil {
 		v.fail(err)
@@ -84,7 +84,18 @@ func (v *visit) handoffForm(way *psp.Handoff) {
 	shown := v.frame(s)
 	shown.Heading, shown.Text = text.Say(s.lang, text.PageSendingTitle), text.Say(s.lang, text.PageSending)
 	shown.Handoff, shown.Self = way, v.address("")
+	shown.Go = text.Say(s.lang, text.PageGo, text.With(text.ArgPSP, nameOf(page, account)))
 	v.html(http.StatusOK, "handoff.html", shown)
+}
+
+// nameOf is what payers read of an account; empty where it is not known.
+func nameOf(page payment.Page, account string) string {
+	for _, way := range page.Ways {
+		if way.Account == account {
+			return way.Name
+		}
+	}
+	return ""
 }
 
 // leadsTo reports whether an address is of an origin that a provider has declared.

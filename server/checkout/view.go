@@ -46,7 +46,9 @@ type view struct {
 	Tone              tone
 	Heading           string
 	Text              string
-	Description       string
+	// Description is what it is for; Long is it again, whole, where the first is cut short.
+	Description, Long string
+	Reason            string
 	Amount            string
 	Items             []row
 	Rows              []row
@@ -66,7 +68,9 @@ type view struct {
 	Until       string
 	Left        string
 	LeftMS      int64
-	Handoff     *psp.Handoff
+	// Handoff is the way to the PSP, Go its button's text.
+	Handoff *psp.Handoff
+	Go      string
 
 	// Following.
 	Version int64
@@ -169,6 +173,10 @@ func (v *visit) langs(current text.Lang) []langLink {
 	return links
 }
 
+// descriptionMax is how many characters of a description stand above the button to pay; two lines on a
+// small phone. The button belongs to the first screen.
+const descriptionMax = 70
+
 // dress writes what a card says.
 func (shown *view) dress(s *scene, what sight) {
 	c := cards[what]
@@ -188,7 +196,13 @@ func (shown *view) dress(s *scene, what sight) {
 	}
 	details := s.details()
 	shown.Description = details.Description
-	shown.Items, shown.Rows = s.items(), s.rows(what)
+	if c.tone == tonePay && utf8.RuneCountInString(details.Description) > descriptionMax {
+		shown.Long = details.Description
+	}
+	if what == sight(order.Failed) {
+		shown.Reason = s.page.Failure
+	}
+	shown.Items, shown.Rows = s.items(), s.rows()
 	if address := c.back.address(details); address != "" {
 		shown.Back = &link{text.Say(s.lang, text.PageBack), address}
 	}

@@ -83,7 +83,7 @@ var armenianTexts = map[Key]string{
 
 	PageQuestions:    "Հարցե՞ր ունեք վճարման մասին",
 	PageAskSeller:    "Գրեք վաճառողին այն զրույցում, որտեղից ստացել եք հղումը։",
-	PageBack:         "Վերադառնալ վաճառողի մոտ",
+	PageBack:         "Դեպի վաճառողի կայք",
 	PageCheck:        "Ստուգել հիմա",
 	PageOpenAgain:    "Կրկին բացել",
 	PageSendingTitle: "Բացվում է վճարման էջը",

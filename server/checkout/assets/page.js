@@ -54,17 +54,22 @@
     if (!left) return;
     var ms = left.dataset.ms - (Date.now() - here), minutes = Math.floor(ms / 60000);
     if (ms <= 0) { location.replace(main.dataset.self); return; }
-    if (minutes < 60) {
-      left.textContent = minutes + ":" + ("0" + Math.floor(ms / 1000) % 60).slice(-2);
-    } else if (minutes < 1440) {
-      try {
-        var unit = function (n, name) {
-          return n ? new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: name, unitDisplay: "long" }).format(n) : "";
-        };
-        left.textContent = (unit(Math.floor(minutes / 60), "hour") + " " + unit(minutes % 60, "minute")).trim();
-      } catch (e) { /* An old browser keeps what the server wrote. */ }
-    }
-    setTimeout(tick, minutes < 60 ? 1000 : 30000);
+    if (minutes < 1440) left.textContent = minutes >= 60 && words(minutes) || digits(Math.floor(ms / 1000));
+    setTimeout(tick, minutes < 1440 ? 1000 : 60000);
+  }
+  function digits(s) {
+    var two = function (n) { return ("0" + n).slice(-2); };
+    return s < 3600 ? Math.floor(s / 60) + ":" + two(s % 60) : Math.floor(s / 3600) + ":" + two(Math.floor(s / 60) % 60) + ":" + two(s % 60);
+  }
+  // Hours and minutes in the page's language, where the browser speaks it.
+  function words(minutes) {
+    var lang = document.documentElement.lang;
+    try {
+      if (!Intl.NumberFormat.supportedLocalesOf(lang).length) return "";
+      return [["hour", Math.floor(minutes / 60)], ["minute", minutes % 60]].filter(function (part) { return part[1]; }).map(function (part) {
+        return new Intl.NumberFormat(lang, { style: "unit", unit: part[0], unitDisplay: "long" }).format(part[1]);
+      }).join(" ");
+    } catch (e) { return ""; }
   }
   tick();
 
