@@ -42,8 +42,17 @@ type commandLine struct {
 		List    orderList    `cmd:"" help:"List orders, newest first."`
 		Explain orderExplain `cmd:"" help:"Tell an order's history in plain words, with the evidence."`
 		Watch   orderWatch   `cmd:"" help:"Print what happens to orders, as it happens."`
-		Cancel  orderCancel  `cmd:"" help:"Stop offering an order."`
+		Cancel  orderCancel  `cmd:"" help:"Stop offering an order; release what is held for it."`
+		Capture orderCapture `cmd:"" help:"Take money that is held."`
+		Refund  orderRefund  `cmd:"" help:"Give money back, all of it or a part."`
 	} `cmd:"" help:"Orders."`
+	Refund struct {
+		List refundList `cmd:"" help:"List refunds, newest first."`
+		Get  refundGet  `cmd:"" help:"Show where a refund stands."`
+	} `cmd:"" help:"Refunds; kvit order refund makes one."`
+	PSP struct {
+		List pspList `cmd:"" help:"List your accounts at payment service providers, and what each can do."`
+	} `cmd:"" name:"psp" help:"Payment service providers."`
 	KeyCommands struct {
 		Create keyCreate `cmd:"" help:"Make an API key and show its secret, once."`
 		List   keyList   `cmd:"" help:"List API keys, newest first."`

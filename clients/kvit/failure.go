@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -34,6 +35,12 @@ func (e *unclearError) Unwrap() error { return e.err }
 
 // errNotYet ends a watch whose time ran out before what it waited for.
 var errNotYet = errors.New("The orders have not reached the state that was waited for.") //nolint:revive,staticcheck // It is printed as it is.
+
+// notAttempted is the reason of what may be tried again later, as another call with another key: nothing happened.
+const notAttempted = "PSP_NOT_ATTEMPTED"
+
+// told is the metadata of errors that is printed.
+var told = []string{"scope", "state", "account_id"}
 
 // failure is an error as it is printed.
 type failure struct {
@@ -81,7 +88,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.Is(err, errNotYet), errors.Is(err, context.DeadlineExceeded):
 		return exitUnavailable
-	case errors.As(err, &answered) && kvit.Retryable(err):
+	case errors.As(err, &answered) && (kvit.Retryable(err) || kvit.Reason(err) == notAttempted):
 		return exitUnavailable
 	default:
 		return exitRefused
@@ -102,7 +109,7 @@ func (a *app) failure(err error) failure {
 	for _, v := range kvit.Violations(err) {
 		f.Violations = append(f.Violations, violation{Field: v.Field, Description: v.Description})
 	}
-	for _, name := range []string{"scope", "state"} {
+	for _, name := range told {
 		if value := kvit.Metadata(err, name); value != "" {
 			if f.Metadata == nil {
 				f.Metadata = map[string]string{}
@@ -133,6 +140,8 @@ func (a *app) advice(reason string, err error) string {
 		return "The key comes from KVIT_API_KEY or --key, and belongs to one installation."
 	case reason == "IDEMPOTENCY_KEY_REUSED":
 		return "Leave --idempotency-key out for a new request."
+	case reason == notAttempted:
+		return "Nothing happened. Try again later, without --idempotency-key."
 	case reason == "METHOD_NOT_FOUND":
 		return "Key commands are answered at KVIT_ADMIN or --admin, all others at KVIT_SERVER or --server."
 	case reason == "" && connect.CodeOf(err) == connect.CodeUnimplemented:
@@ -173,7 +182,7 @@ func (a *app) print(f failure) {
 	if f.Reason != "" {
 		a.hint("  reason: %s", f.Reason)
 	}
-	for _, name := range []string{"scope", "state"} {
+	for _, name := range told {
 		if value := f.Metadata[name]; value != "" {
 			a.hint("  %s: %s", name, clean(value))
 		}
@@ -197,7 +206,10 @@ func unreached(err error) error {
 	return nil
 }
 
+// untouching are the reasons of refusals before anything is done that a repeat may cure.
+var untouching = []string{"RATE_LIMITED", "ACCOUNT_UNAVAILABLE"}
+
 // untouched reports whether a failed call changed nothing for certain.
 func untouched(err error) bool {
-	return unreached(err) != nil || kvit.Reason(err) == "RATE_LIMITED" || !kvit.Retryable(err)
+	return unreached(err) != nil || slices.Contains(untouching, kvit.Reason(err)) || !kvit.Retryable(err)
 }

@@ -87,6 +87,8 @@ type shop struct {
 	// onStream answers streams.
 	onStream func(ctx context.Context, number int, request *kvitv1.StreamOrderEventsRequest, send func(*kvitv1.StreamOrderEventsResponse)) error
 	streams  int
+	// refund is the state in which a refund comes back.
+	refund kvitv1.RefundState
 	// state is that of order A-17.
 	state kvitv1.OrderState
 	reset *kvitv1.StreamReset
@@ -189,6 +191,7 @@ func (s *shop) GetOrderStatus(ctx context.Context, r *kvitv1.GetOrderStatusReque
 			OpenedAt: at(-time.Minute), Amount: dram(150000), Detail: "A second payment of a paid order.",
 		}},
 		NextStep: &kvitv1.NextStep{Action: kvitv1.NextStepAction_NEXT_STEP_ACTION_FULFILL, Text: "Дякуємо, оплату отримано."},
+		Payments: payments(),
 	}, nil
 }
 
@@ -204,6 +207,64 @@ func (s *shop) CancelOrder(ctx context.Context, r *kvitv1.CancelOrderRequest) (*
 		return nil, err
 	}
 	return &kvitv1.CancelOrderResponse{Order: order17(kvitv1.OrderState_ORDER_STATE_CANCELLED)}, nil
+}
+
+func (s *shop) CapturePayment(ctx context.Context, r *kvitv1.CapturePaymentRequest) (*kvitv1.CapturePaymentResponse, error) {
+	if err := s.came(ctx, r); err != nil {
+		return nil, err
+	}
+	order := order17(kvitv1.OrderState_ORDER_STATE_PAID)
+	order.PaidAmount = dram(150000)
+	if s.state == kvitv1.OrderState_ORDER_STATE_AUTHORIZED {
+		order = order17(s.state)
+		order.AuthorizedAmount = dram(150000)
+	}
+	return &kvitv1.CapturePaymentResponse{Order: order}, nil
+}
+
+func (s *shop) RefundOrder(ctx context.Context, r *kvitv1.RefundOrderRequest) (*kvitv1.RefundOrderResponse, error) {
+	if err := s.came(ctx, r); err != nil {
+		return nil, err
+	}
+	refund := refunds()[0]
+	if r.GetAmount() != nil {
+		refund.Amount = r.GetAmount()
+	}
+	if s.refund != 0 {
+		refund.State = s.refund
+	}
+	return &kvitv1.RefundOrderResponse{Refund: refund}, nil
+}
+
+func (s *shop) GetRefund(ctx context.Context, r *kvitv1.GetRefundRequest) (*kvitv1.GetRefundResponse, error) {
+	if err := s.came(ctx, r); err != nil {
+		return nil, err
+	}
+	return &kvitv1.GetRefundResponse{Refund: refunds()[0]}, nil
+}
+
+func (s *shop) ListRefunds(ctx context.Context, r *kvitv1.ListRefundsRequest) (*kvitv1.ListRefundsResponse, error) {
+	if err := s.came(ctx, proto.Clone(r)); err != nil {
+		return nil, err
+	}
+	return &kvitv1.ListRefundsResponse{Refunds: refunds()}, nil
+}
+
+func (s *shop) ListPspAccounts(ctx context.Context, r *kvitv1.ListPspAccountsRequest) (*kvitv1.ListPspAccountsResponse, error) {
+	if err := s.came(ctx, r); err != nil {
+		return nil, err
+	}
+	return &kvitv1.ListPspAccountsResponse{Accounts: []*kvitv1.PspAccount{
+		{
+			AccountId: "liqpay-main", Psp: "liqpay", Name: "LiqPay", Mode: kvitv1.Mode_MODE_LIVE,
+			CurrencyCodes: []string{"UAH", "EUR", "USD"}, Refunds: true, Captures: true, Voids: true,
+		},
+		{
+			AccountId: "sandbox", Psp: "sandbox", Name: "Փորձնական վճարում", Mode: kvitv1.Mode_MODE_TEST, Refunds: true,
+			CurrencyCodes: []string{"AMD", "EUR", "GBP", "JPY", "PLN", "RON", "UAH", "USD", "BHD", "CLF", "GEL", "KZT"},
+		},
+		{AccountId: "terminal", Psp: "portmone", Name: "Portmone", Mode: kvitv1.Mode_MODE_TEST, CurrencyCodes: []string{"UAH"}},
+	}}, nil
 }
 
 func (s *shop) ExplainOrder(ctx context.Context, r *kvitv1.ExplainOrderRequest) (*kvitv1.ExplainOrderResponse, error) {
@@ -334,6 +395,30 @@ func keys() []*kvitv1.ApiKey {
 			Scopes: []string{"callbacks:deliver"}, CreatedAt: at(-2 * time.Hour), RevokedAt: at(-time.Hour),
 		},
 	}
+}
+
+func payments() []*kvitv1.Payment {
+	none, hryvnia := dram(0), &kvitv1.Money{CurrencyCode: "UAH", MinorUnits: 70000}
+	return []*kvitv1.Payment{
+		{
+			PaymentId: "pay_06gvosbivhrut3r3ecifhsvgp8", AccountId: "liqpay-main", PspPaymentId: "2519284400", AttemptId: "att_1", Settles: true,
+			Captured: dram(150000), Authorized: none, RefundReserved: dram(20000), Refunded: dram(50000), ChargedBack: none,
+		},
+		{PaymentId: "pay_2", AccountId: "terminal", AttemptId: "att_2", Captured: hryvnia, Refunded: &kvitv1.Money{CurrencyCode: "UAH"}},
+	}
+}
+
+func refunds() []*kvitv1.Refund {
+	all := make([]*kvitv1.Refund, 3)
+	for i, state := range []kvitv1.RefundState{
+		kvitv1.RefundState_REFUND_STATE_POSTED, kvitv1.RefundState_REFUND_STATE_UNKNOWN, kvitv1.RefundState_REFUND_STATE_RELEASED,
+	} {
+		all[i] = &kvitv1.Refund{
+			RefundId: fmt.Sprintf("ref_06gvosbivhrut3r3ecifhsvgp%d", 8-i), OrderId: "A-17", PaymentId: "pay_06gvosbivhrut3r3ecifhsvgp8",
+			Amount: dram(50000), State: state, Automatic: i == 2, RequestedAt: at(-time.Duration(i) * time.Hour),
+		}
+	}
+	return all
 }
 
 // refusal is an error as the server makes it.

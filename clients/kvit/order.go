@@ -35,12 +35,42 @@ func (c *orderGet) Run(ctx context.Context, a *app) error {
 		return a.document(answer)
 	}
 	facts := a.orderFacts(answer.GetOrder())
+	for _, p := range answer.GetPayments() {
+		facts = append(facts, paymentFacts(p)...)
+	}
 	for _, x := range answer.GetExceptions() {
 		facts = append(facts, fact{"Exception", a.exception(x)})
 	}
 	step := answer.GetNextStep()
 	next := strings.TrimSpace(word(step.GetAction(), "NEXT_STEP_ACTION_") + "  " + step.GetText())
 	return a.facts(append(facts, fact{"Next", next}, fact{"", step.GetUrl()})...)
+}
+
+// paymentFacts tell money that arrived or is held, and what became of it.
+func paymentFacts(p *kvitv1.Payment) []fact {
+	where := p.GetPaymentId() + " at " + p.GetAccountId()
+	if p.GetPspPaymentId() != "" {
+		where += ", there " + p.GetPspPaymentId()
+	}
+	if p.GetSettles() {
+		where += ", settles the order"
+	}
+	var sums []string
+	for _, sum := range []struct {
+		name  string
+		money *kvitv1.Money
+	}{
+		{"paid", p.GetCaptured()},
+		{"held", p.GetAuthorized()},
+		{"refunded", p.GetRefunded()},
+		{"being refunded", p.GetRefundReserved()},
+		{"charged back", p.GetChargedBack()},
+	} {
+		if sum.money.GetMinorUnits() != 0 {
+			sums = append(sums, sum.name+" "+kvit.FormatMoney(sum.money))
+		}
+	}
+	return []fact{{"Payment", where}, {"", strings.Join(sums, ", ")}}
 }
 
 func (a *app) exception(x *kvitv1.OrderException) string {
@@ -288,9 +318,7 @@ func (c *orderCancel) Run(ctx context.Context, a *app) error {
 	if a.json {
 		return a.changed(answer.message, request.GetIdempotencyKey(), answer.replayed)
 	}
-	if c.ValidateOnly {
-		a.hint("The request is good; nothing was changed.")
-	}
+	a.judgedHint(c.ValidateOnly)
 	a.replayedHint(answer.replayed)
 	return a.facts(a.orderFacts(answer.message.GetOrder())...)
 }

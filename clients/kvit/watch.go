@@ -18,6 +18,9 @@ const failuresMin = 2
 // watchWaitMax is the longest pause between attempts to reach a server that was lost.
 const watchWaitMax = 15 * time.Second
 
+// wideMin is how wide a terminal shows the date on each line, and the order's state.
+const wideMin = 100
+
 type orderWatch struct {
 	OrderID       []string      `arg:"" optional:"" name:"order-id" help:"Only these orders; without, all."`
 	Since         string        `help:"Where to begin: now (default), or beginning." enum:"now,beginning," default:"" placeholder:"WHEN"`
@@ -198,7 +201,7 @@ func (w *watch) print(event *kvitv1.OrderEvent) error {
 	}
 	at := event.GetOccurredAt().AsTime().In(w.zone)
 	clock := at.Format("2006-01-02 15:04:05")
-	if w.width > 0 && w.width < 100 {
+	if w.width > 0 && w.width < wideMin {
 		if day := at.Format(time.DateOnly); day != w.day {
 			w.day = day
 			if _, err := fmt.Fprintln(w.stdout, day); err != nil {
@@ -211,15 +214,28 @@ func (w *watch) print(event *kvitv1.OrderEvent) error {
 	if subject == "" {
 		subject = event.GetLinkId()
 	}
-	cells := []string{clock, fmt.Sprintf("%-6s", fmt.Sprintf("#%d", event.GetPosition())), pad(clean(event.GetType()), 22), pad(clean(subject), 12)}
-	if o := event.GetOrder(); o != nil {
-		cells = append(cells, pad(orderWord(o.GetState()), 10), kvit.FormatMoney(o.GetAmount()))
-	}
-	for w.width > 0 && len(cells) > 4 && display(strings.Join(cells, gap)) > w.width {
-		cells = cells[:len(cells)-1]
-	}
-	_, err := fmt.Fprintln(w.stdout, strings.TrimRight(strings.Join(cells, gap), " "))
+	line := strings.Join([]string{
+		clock, fmt.Sprintf("%-6s", fmt.Sprintf("#%d", event.GetPosition())), pad(clean(event.GetType()), 22), pad(clean(subject), 12),
+	}, gap)
+	_, err := fmt.Fprintln(w.stdout, w.laid(line, pad(orderWord(event.GetOrder().GetState()), 10), clean(saying(event))))
 	return err
+}
+
+// indentSaid is how far the words stand in that have a line of their own.
+const indentSaid = "          "
+
+// laid puts an event's words after its state; on a narrow terminal, where the type has to do for the state, after the line, or on
+// a line of their own.
+func (w *watch) laid(line, state, said string) string {
+	short := strings.TrimRight(line+gap+said, " ")
+	whole := strings.TrimRight(line+gap+state+gap+said, " ")
+	switch {
+	case w.width <= 0, w.width >= wideMin && display(whole) <= w.width:
+		return whole
+	case said == "" || display(short) <= w.width:
+		return short
+	}
+	return strings.TrimRight(line, " ") + "\n" + wrap(said, indentSaid, w.width)
 }
 
 // goOn says how to watch on from here.

@@ -5,11 +5,15 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	kvitv1 "github.com/kvitpay/kvit/gen/kvit/v1"
 )
@@ -71,6 +75,100 @@ func TestWatch_S4_PrintsEachEventOnce(t *testing.T) {
 		}
 	}
 	golden(t, "watch.txt", out.String())
+}
+
+// payingAndRefunding is a payment as it happens: declined and then paid, paid again, and given back in part.
+func payingAndRefunding() []*kvitv1.OrderEvent {
+	const pay, ref = "pay_06gvosbivhrut3r3ecifhsvgp8", "ref_06gvosbivhrut3r3ecifhsvgp9"
+	type is = kvitv1.EventDetail
+	var events []*kvitv1.OrderEvent
+	order := &kvitv1.Order{OrderId: "A-17", State: kvitv1.OrderState_ORDER_STATE_PENDING, Amount: dram(150000)}
+	add := func(name string, detail *is) {
+		n := len(events) + 1
+		events = append(events, &kvitv1.OrderEvent{
+			Id: fmt.Sprintf("evt_%d", n), Position: uint64(n), Cursor: fmt.Sprintf("at-%d", n), Type: name, OrderId: "A-17",
+			OrderVersion: int64(n), OccurredAt: at(time.Duration(n) * time.Second), Order: proto.CloneOf(order), Detail: detail,
+		})
+	}
+	add("order.created", nil)
+	add("attempt.started", &is{AttemptId: "att_1", AccountId: "liqpay-main"})
+	order.State = kvitv1.OrderState_ORDER_STATE_PROCESSING
+	add("order.processing", nil)
+	add("attempt.handed_off", &is{AttemptId: "att_1"})
+	add("attempt.declined", &is{AttemptId: "att_1", Reason: "not enough money on the card"})
+	order.State = kvitv1.OrderState_ORDER_STATE_FAILED
+	add("order.payment_failed", &is{AttemptId: "att_1", Reason: "not enough money on the card"})
+	paid := &is{
+		AttemptId: "att_1", AccountId: "liqpay-main", PaymentId: pay, Amount: dram(150000),
+		Source: kvitv1.EvidenceSource_EVIDENCE_SOURCE_CALLBACK,
+	}
+	add("evidence.noted", paid)
+	order.State, order.PaidAmount = kvitv1.OrderState_ORDER_STATE_PAID, dram(150000)
+	add("order.paid", &is{PaymentId: pay})
+	add("exception.opened", &is{
+		ExceptionId: "exc_1", ExceptionKind: kvitv1.ExceptionKind_EXCEPTION_KIND_DUPLICATE, Amount: dram(150000),
+	})
+	add("exception.resolved", &is{ExceptionId: "exc_1"})
+	add("refund.requested", &is{RefundId: ref, PaymentId: pay, Amount: dram(50000)})
+	add("refund.sent", &is{RefundId: ref})
+	add("refund.unknown", &is{RefundId: ref})
+	add("refund.posted", &is{RefundId: ref})
+	order.State, order.RefundedAmount = kvitv1.OrderState_ORDER_STATE_PARTIALLY_REFUNDED, dram(50000)
+	add("order.partially_refunded", nil)
+	add("order.of_tomorrow", nil)
+	return events
+}
+
+// A payment can be followed by eye on any terminal, in whole amounts, and by a program from the JSON.
+func TestWatch_ShowsAPaymentAsItHappens(t *testing.T) {
+	t.Parallel()
+
+	s := &shop{}
+	s.onStream = func(_ context.Context, _ int, _ *kvitv1.StreamOrderEventsRequest, send func(*kvitv1.StreamOrderEventsResponse)) error {
+		sendEvents(send, payingAndRefunding()...)
+		return nil
+	}
+	server := s.open(t)
+	var out strings.Builder
+	for _, width := range []int{0, 60, 80, 120} {
+		args := []string{"order", "watch", "A-17", "--from-beginning", "--until-state", "partially-refunded"}
+		r := kvitAt(t, server, width, args...)
+		fmt.Fprintf(&out, "%d columns\n%s", width, section(args, r))
+		for line := range strings.Lines(r.stdout) {
+			if columns := display(strings.TrimRight(line, "\n")); width > 0 && columns > width {
+				t.Errorf("a line of %d columns on a terminal of %d: %s", columns, width, line)
+			}
+		}
+	}
+	args := []string{"order", "watch", "A-17", "--from-beginning", "--until-state", "partially-refunded", "--json"}
+	out.WriteString(section(args, kvitAt(t, server, 0, args...)))
+	golden(t, "watch_payment.txt", out.String())
+}
+
+// Every type of event that the API documents is told in words, but for those whose order's amount says it.
+func TestWatch_HasWordsForEveryDocumentedType(t *testing.T) {
+	t.Parallel()
+
+	page, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	amountSays := []string{
+		"link.created", "link.deactivated", "order.created", "order.reopened", "order.expired", "order.cancelled",
+		"order.review_required", "order.review_resolved",
+	}
+	types := regexp.MustCompile("(?m)^\\| `([a-z_]+\\.[a-z_]+)` \\|").FindAllStringSubmatch(string(page), -1)
+	if len(types) < 30 {
+		t.Fatalf("found %d types in docs/api.md", len(types))
+	}
+	for _, row := range types {
+		if _, told := sayings[row[1]]; told == slices.Contains(amountSays, row[1]) {
+			t.Errorf("%s: has words is %t", row[1], told)
+		}
+	}
+	if len(types) != len(sayings)+len(amountSays) {
+		t.Errorf("docs/api.md has %d types, and there are words for %d", len(types), len(sayings)+len(amountSays))
+	}
 }
 
 // Programs get one event on each line.

@@ -15,9 +15,10 @@ import (
 
 // What the names of enum values begin with.
 const (
-	orderPrefix = "ORDER_STATE_"
-	linkPrefix  = "LINK_STATE_"
-	kindPrefix  = "LINK_KIND_"
+	orderPrefix  = "ORDER_STATE_"
+	linkPrefix   = "LINK_STATE_"
+	kindPrefix   = "LINK_KIND_"
+	refundPrefix = "REFUND_STATE_"
 )
 
 // orderState is a state as people type it: PAID or paid.
@@ -37,6 +38,16 @@ type linkState kvitv1.LinkState
 func (s *linkState) UnmarshalText(text []byte) error {
 	number, err := named(kvitv1.LinkState_value, linkPrefix, text)
 	*s = linkState(number)
+	return err
+}
+
+// refundState is a refund's state as people type it.
+type refundState kvitv1.RefundState
+
+// UnmarshalText reads a state.
+func (s *refundState) UnmarshalText(text []byte) error {
+	number, err := named(kvitv1.RefundState_value, refundPrefix, text)
+	*s = refundState(number)
 	return err
 }
 

@@ -71,6 +71,9 @@ func Retryable(err error) bool {
 	if !errors.As(err, &failure) {
 		return false
 	}
+	if Reason(err) == "PSP_NOT_ATTEMPTED" { // With this key the answer is recorded; another try is another call.
+		return false
+	}
 	switch failure.Code() { //nolint:exhaustive // The other codes are final.
 	case connect.CodeUnavailable, connect.CodeAborted, connect.CodeDeadlineExceeded, connect.CodeCanceled:
 		return true

@@ -168,6 +168,7 @@ func TestRetryable_I2_BrokenAnswersOnly(t *testing.T) {
 			{"broken connection", 1, nil, 2},
 			{"internal", 1, refusal(connect.CodeInternal, "INTERNAL"), 1},
 			{"unknown", 1, detailed(connect.CodeUnknown), 1},
+			{"not attempted", 1, refusal(connect.CodeUnavailable, "PSP_NOT_ATTEMPTED"), 1},
 		} {
 			f := &hanging{left: test.left, cut: test.fail == nil, fail: test.fail}
 			n := &network{}
