@@ -252,8 +252,13 @@ func TestMoods_O7_APaidOrCanceledSessionTakesNoOrdinaryPayment(t *testing.T) {
 	h := newHouse(t, nil)
 	e := h.listen(t)
 	for _, row := range []struct{ first, then, code string }{
-		{"pay", "pay", "already_paid"}, {"pay", "decline", "already_paid"}, {"cancel", "pay", "closed"},
-		{"cancel", "pay_after_expiry", ""}, {"pay", "pay_twice", ""}, {"decline", "pay", ""}, {"pay", "nonsense", "invalid_request"},
+		{"pay", "pay", "already_paid"},
+		{"pay", "decline", "already_paid"},
+		{"cancel", "pay", "closed"},
+		{"cancel", "pay_after_expiry", ""},
+		{"pay", "pay_twice", ""},
+		{"decline", "pay", ""},
+		{"pay", "nonsense", "invalid_request"},
 	} {
 		intent := h.open(t, e, false)
 		h.act(t, intent.Ref, row.first)

@@ -204,7 +204,8 @@ func TestRead_C6_AnOldTimestampIsGood(t *testing.T) {
 	}
 }
 
-// The vector is made with: printf '%s' '1790000000.{"reference":"kv1"}' | openssl dgst -sha256 -hmac sbx-signing-secret-of-the-tests
+// The vector is what openssl dgst -sha256 -hmac sbx-signing-secret-of-the-tests makes of
+// 1790000000.{"reference":"kv1"}.
 func TestSign_C3_TheVectorOfTheDocument(t *testing.T) {
 	t.Parallel()
 	const want = "5c4dd859fa867202008f1153950101e120827fb1652fd2cfa4f47afb365fc8e3"

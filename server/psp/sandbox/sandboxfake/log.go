@@ -17,11 +17,13 @@ type stateLog struct {
 	file *os.File // nil keeps nothing.
 	// size is where the next line begins: what a failed write has left behind it is written over.
 	size, base int64
-	scratch    bytes.Buffer
+	// growMin is the size below which the file is left to grow, in bytes.
+	growMin int64
+	scratch bytes.Buffer
 }
 
-// compactMin is the size below which the file is left to grow, in bytes.
-const compactMin = 16 << 20
+// growMin is the usual stateLog.growMin.
+const growMin = 16 << 20
 
 // openLog opens the state file, or makes it, and returns its sessions, oldest first.
 func openLog(path string) (*stateLog, []*session, error) {
@@ -32,7 +34,7 @@ func openLog(path string) (*stateLog, []*session, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("sandbox: read %s: %w", path, err)
 	}
-	l := &stateLog{path: path}
+	l := &stateLog{path: path, growMin: growMin}
 	if err := l.rewrite(sessions); err != nil {
 		return nil, nil, fmt.Errorf("sandbox: %w", err)
 	}
@@ -79,7 +81,7 @@ func (l *stateLog) append(s *session, all func() []*session) error {
 	if l.file == nil {
 		return nil
 	}
-	if l.size > max(compactMin, 2*l.base) {
+	if l.size > max(l.growMin, 2*l.base) {
 		if err := l.rewrite(all()); err != nil {
 			return err
 		}
