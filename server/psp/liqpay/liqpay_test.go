@@ -172,6 +172,29 @@ func TestPayment_O4_DeclinedThenPaid(t *testing.T) {
 	}
 }
 
+// O4: money of a shop that is not verified yet is not there; then it is.
+func TestPayment_O4_WaitsAndIsPaid(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, nil)
+	s.visit(t, s.intent(t, "r1", "125.50"))
+	for _, status := range []string{"processing", "wait_accept"} {
+		if err := s.fake.Show(t.Context(), "r1", status); err != nil {
+			t.Fatal(err)
+		}
+		if same(t, status, s.facts(), "PENDING"); s.ask(t).Unpaid {
+			t.Errorf("%s is unpaid", status)
+		}
+	}
+	if err := s.fake.Pay(t.Context(), "r1"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "paid", s.facts(), "SUCCEEDED 12550 UAH")
+	if err := s.fake.Refund(t.Context(), "r1", "125.5"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "refunded in the cabinet", s.facts(), "SUCCEEDED 12550 UAH", "REFUNDED 12550 UAH")
+}
+
 func TestCapture_R3_AllAndAPart(t *testing.T) {
 	t.Parallel()
 	for take, want := range map[string]string{"125.50": "SUCCEEDED 12550 UAH", "100.00": "SUCCEEDED 10000 UAH"} {

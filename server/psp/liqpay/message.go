@@ -110,9 +110,12 @@ func (m message) amount(name string, currency money.Currency) (int64, error) {
 	return amount.Minor(), nil
 }
 
+// isNumber reports whether raw is a JSON number and nothing else: json.Valid lets white space pass around it.
 func isNumber(raw []byte) bool {
-	return len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') && json.Valid(raw)
+	return len(raw) > 0 && (raw[0] == '-' || isDigit(raw[0])) && isDigit(raw[len(raw)-1]) && json.Valid(raw)
 }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 const (
 	literalMax  = 64

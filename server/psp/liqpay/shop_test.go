@@ -63,7 +63,7 @@ func openShop(tb testing.TB, change func(*liqpayfake.Account)) *shop {
 func provider(tb testing.TB, values map[string]string) *liqpay.Provider {
 	tb.Helper()
 	opened, err := liqpay.Open(psp.Settings{
-		Account: "acc", Test: strings.HasPrefix(values["public_key"], "sandbox_"), Values: values, Client: &http.Client{}, Now: now,
+		Account: "acc", Test: strings.HasPrefix(values["public_key"], "sandbox_"), Values: values, Client: &http.Client{Transport: alone}, Now: now,
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -179,8 +179,11 @@ func post(ctx context.Context, to, body string) (*http.Response, error) {
 	return browser.Do(request)
 }
 
+// alone has connections that nobody else uses: closing a test server breaks the shared ones.
+var alone = &http.Transport{DisableKeepAlives: true}
+
 // browser follows redirects, but for those to the shop: nobody is there.
-var browser = &http.Client{CheckRedirect: func(next *http.Request, _ []*http.Request) error {
+var browser = &http.Client{Transport: alone, CheckRedirect: func(next *http.Request, _ []*http.Request) error {
 	if next.URL.Hostname() == "pay.example.test" {
 		return http.ErrUseLastResponse
 	}

@@ -122,7 +122,7 @@ func (f *Fake) pressButton(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if err := f.decide(r.Context(), p.orderID, r.PostFormValue("do"), r.PostFormValue("card")); err != nil {
+	if err := f.decide(context.WithoutCancel(r.Context()), p.orderID, r.PostFormValue("do"), r.PostFormValue("card")); err != nil {
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}

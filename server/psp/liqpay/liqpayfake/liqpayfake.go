@@ -76,7 +76,8 @@ func New(account Account) *Fake {
 		payments: map[string]*payment{}, pages: map[string]string{},
 	}
 	if f.client == nil {
-		f.client = &http.Client{Timeout: 10 * time.Second}
+		// A connection for each callback: one that the shop closes in between would lose the next.
+		f.client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	}
 	f.mux.HandleFunc("/api/3/checkout", f.checkout)
 	f.mux.HandleFunc("POST /api/request", f.request)

@@ -86,6 +86,9 @@ func (p *town) content(orderID, action, amount, more string) string {
 		`"order_id":"` + orderID + `","server_url":"` + p.shop + `/hook","result_url":"` + p.shop + `/return"` + more + `}`
 }
 
+// browser has connections of its own: closing a test server breaks the shared ones.
+var browser = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 // do sends a form and returns where the browser ended and what it saw.
 func do(t *testing.T, method, to string, form url.Values) (at *url.URL, body string) {
 	t.Helper()
@@ -100,7 +103,7 @@ func do(t *testing.T, method, to string, form url.Values) (at *url.URL, body str
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := browser.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,4 +307,53 @@ func TestRequest_EveryAction(t *testing.T) {
 	p.Forget("o1")
 	expect("forgotten", ask("o1", "status", "1"), `"err_code":"payment_not_found"`)
 	p.hears(t, "hold_wait, success, success")
+}
+
+// What nobody has opened, and pages that are none, are said so.
+func TestFake_WhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	p := openTown(t, liqpayfake.Account{})
+	ctx := t.Context()
+	_, err := p.Callback("o1")
+	for name, err := range map[string]error{
+		"pay": p.Pay(ctx, "o1"), "show": p.Show(ctx, "o1", "success"), "refund": p.Refund(ctx, "o1", "1"), "callback": err,
+	} {
+		if err == nil {
+			t.Errorf("%s of nothing", name)
+		}
+	}
+	page, _ := p.opened(t, p.content("o1", "pay", "1", `,"expired_date":"2026-09-21 14:13:21"`))
+	for to, form := range map[string]url.Values{page + "x": {"do": {"pay"}}, page: {"do": {"dance"}}} {
+		do(t, http.MethodPost, to, form)
+	}
+	if p.Status("o1") != "prepared" || p.Status("o2") != "" {
+		t.Errorf("%q, %q", p.Status("o1"), p.Status("o2"))
+	}
+	p.hears(t, "")
+}
+
+func TestCharge_NotAfterTheDeadline(t *testing.T) {
+	t.Parallel()
+	for _, ignored := range []bool{false, true} {
+		now := began
+		p := openTown(t, liqpayfake.Account{Now: func() time.Time { return now }, IgnoreExpiry: ignored})
+		p.opened(t, p.content("o1", "pay", "1", `,"expired_date":"2026-09-21 14:13:21"`))
+		now = began.Add(2 * time.Second)
+		if err := p.Pay(t.Context(), "o1"); (err == nil) != ignored {
+			t.Errorf("ignored %v: %v", ignored, err)
+		}
+	}
+}
+
+// A callback that nobody takes is on record, and the payment stands.
+func TestTold_WhatCouldNotBeDelivered(t *testing.T) {
+	t.Parallel()
+	p := openTown(t, liqpayfake.Account{})
+	p.opened(t, strings.ReplaceAll(p.content("o1", "pay", "1", ""), p.shop, "http://127.0.0.1:1"))
+	if err := p.Pay(t.Context(), "o1"); err != nil {
+		t.Fatal(err)
+	}
+	if told := p.Told(); len(told) != 1 || told[0].Err == nil || p.Status("o1") != "success" {
+		t.Errorf("%+v", told)
+	}
 }
