@@ -164,6 +164,11 @@ func (c checkCommand) Run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if c.Role == string(config.RoleAll) {
+		if err := app.CheckAccounts(settings); err != nil {
+			return err
+		}
+	}
 	for _, warning := range settings.Warnings {
 		if _, err := fmt.Fprintln(out, "warning:", warning); err != nil {
 			return err

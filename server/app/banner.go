@@ -28,11 +28,11 @@ func (a *App) Tries() []Try {
 			`"order_id":"lesson-1","description":"A lesson",` + "\n      " +
 			`"amount":{"currency_code":"AMD","minor_units":"500000"}}' \` + "\n    " + service + "CreatePaymentLink"},
 		{"ask where its order stands", curl + `-d '{"order_id":"lesson-1"}' \` + "\n    " + service + "GetOrderStatus"},
-		{"the same with kvit, the command line client", kvit + "order get lesson-1"},
-		{"its history in plain words", kvit + "order explain lesson-1"},
+		{"its history in plain words, with kvit, the command line client", kvit + "order explain lesson-1"},
 		{"all links", kvit + "link list"},
-		{"follow what happens (Ctrl-C ends it)", kvit + "order watch --from-beginning"},
+		{"follow what happens, in a shell beside this one (Ctrl-C ends it)", kvit + "order watch --from-beginning"},
 		{"the same with buf curl, over gRPC (needs Node)", buf + `-d '{"order_id":"lesson-1"}' \` + "\n    " + service + "GetOrderStatus"},
+		{"pay: open the address in its last line in a browser; ask again when you have paid", kvit + "order get lesson-1"},
 	}
 }
 
@@ -41,6 +41,9 @@ func (a *App) Tries() []Try {
 func (a *App) Banner(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nKvit is running.\n\n  API    http://%s\n  admin  http://%s  (metrics, keys)\n", a.PublicAddress(), a.AdminAddress())
+	if a.sandbox != nil {
+		fmt.Fprintf(&b, "  PSP    http://%s  (sandbox: no money moves)\n", a.SandboxAddress())
+	}
 	switch {
 	case a.bootstrap == "":
 		b.WriteString("\nNo bootstrap key is set. `server keys platform` makes one for KVIT_BOOTSTRAP_API_KEY.\n")

@@ -58,6 +58,9 @@ type process struct {
 	admin  string
 	log    string
 	cmd    *exec.Cmd
+	// args are the command line, probe is the page that answers 200 when the process is ready.
+	args  []string
+	probe string
 }
 
 func freeAddress(t *testing.T) string {
@@ -77,6 +80,7 @@ func newProcess(t *testing.T, env ...string) *process {
 		t.Fatal(err)
 	}
 	p := &process{t: t, path: path, public: freeAddress(t), admin: freeAddress(t), log: filepath.Join(t.TempDir(), "log")}
+	p.probe = p.url() + "/readyz"
 	p.env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
 		"KVIT_LISTEN=" + p.public, "KVIT_ADMIN_LISTEN=" + p.admin, "KVIT_SANDBOX_LISTEN=127.0.0.1:0",
@@ -104,7 +108,7 @@ func (p *process) start() {
 		p.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	p.cmd = exec.Command(p.path)
+	p.cmd = exec.Command(p.path, p.args...)
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir = p.env, log, log, filepath.Dir(p.log)
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
@@ -113,7 +117,7 @@ func (p *process) start() {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for range tick.C {
-		res, err := http.Get(p.url() + "/readyz")
+		res, err := http.Get(p.probe)
 		if err == nil {
 			_, _ = io.Copy(io.Discard, res.Body)
 			_ = res.Body.Close()
@@ -122,7 +126,7 @@ func (p *process) start() {
 			}
 		}
 		if time.Now().After(deadline) {
-			p.t.Fatalf("the server at %s is not ready: %v", p.public, err)
+			p.t.Fatalf("%s is not ready: %v", p.probe, err)
 		}
 	}
 }

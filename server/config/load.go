@@ -246,7 +246,7 @@ func (l *loader) checkEdge() {
 		l.fault(nameUpstream, "is needed with -role=%s: the server to deliver to", l.src.Role)
 	}
 	if edge.Key.IsZero() && l.env[nameEdgeKey] == "" {
-		l.fault(nameEdgeKey, "is needed with -role=%s: kvit key create --kind edge makes one", l.src.Role)
+		l.fault(nameEdgeKey, "is needed with -role=%s: kvit key create --edge makes one", l.src.Role)
 	}
 	if edge.Upstream.Scheme == "http" && !isLoopback(edge.Upstream.Hostname()) {
 		l.warn("%s is not https: the edge key can be read on the way", nameUpstream)
