@@ -82,7 +82,7 @@ func (i *installation) start(t *testing.T) (key string) {
 	t.Helper()
 
 	process := exec.Command(i.binary)
-	process.Env = append(os.Environ(), "KVIT_LISTEN="+i.address, "KVIT_ADMIN_LISTEN="+i.admin,
+	process.Env = append(os.Environ(), "KVIT_LISTEN="+i.address, "KVIT_ADMIN_LISTEN="+i.admin, "KVIT_SANDBOX_LISTEN=127.0.0.1:0",
 		"KVIT_PUBLIC_URL=http://"+i.address, "KVIT_DATA_DIR="+i.data)
 	process.Stderr = io.Discard
 	stdout, err := process.StdoutPipe()
