@@ -47,7 +47,7 @@ func (f *Fake) Mood(mood Mood) {
 	f.mood = mood
 }
 
-// Told are all callbacks that were sent, oldest first.
+// Told are the callbacks that were sent, oldest first.
 func (f *Fake) Told() []Told {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -78,7 +78,7 @@ func (f *Fake) Tell(ctx context.Context) {
 		for range times {
 			told := f.send(ctx, m)
 			f.mu.Lock()
-			f.told = append(f.told, told)
+			f.told = remember(f.told, told)
 			f.mu.Unlock()
 		}
 	}

@@ -58,8 +58,9 @@ func (f *Fake) prepare(fields map[string]string) (page, code string) {
 	orderID, terms := word(fields["order_id"]), action+" "+strconv.FormatInt(amount, 10)+" "+currency
 	p := f.payments[orderID]
 	if p == nil {
+		f.opened++
 		p = &payment{
-			id: idFirst + int64(len(f.pages)), orderID: orderID, action: action, status: statusPrepared,
+			id: idFirst - 1 + f.opened, orderID: orderID, action: action, status: statusPrepared,
 			currency: currency, description: word(fields["description"]), language: word(fields["language"]),
 			serverURL: word(fields["server_url"]), resultURL: word(fields["result_url"]),
 			held: amount, amount: amount, created: f.account.Now(), terms: terms,

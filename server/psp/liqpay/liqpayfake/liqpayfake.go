@@ -17,6 +17,7 @@ package liqpayfake
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -58,6 +59,7 @@ type Fake struct {
 	mux     *http.ServeMux
 
 	mu       sync.Mutex
+	opened   int64
 	payments map[string]*payment // By order_id.
 	pages    map[string]string   // order_id by page.
 	mood     Mood
@@ -90,12 +92,23 @@ func New(account Account) *Fake {
 // ServeHTTP implements http.Handler.
 func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.mux.ServeHTTP(w, r) }
 
+// rememberedMax is how many requests and callbacks are kept for tests to look at.
+const rememberedMax = 10_000
+
+// remember appends, and forgets the older half where there are too many.
+func remember[T any](all []T, one T) []T {
+	if len(all) >= rememberedMax {
+		all = slices.Clone(all[len(all)/2:])
+	}
+	return append(all, one)
+}
+
 // Requests are the decoded contents of what came to the checkout and the API with a good signature,
 // oldest first, as JSON literals by name.
 func (f *Fake) Requests() []map[string]string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append([]map[string]string(nil), f.requests...)
+	return slices.Clone(f.requests)
 }
 
 // Payments counts the payments of an order_id, paid or not.

@@ -55,7 +55,7 @@ func (f *Fake) open(form url.Values) (fields map[string]string, code string) {
 		return nil, "invalid_signature"
 	}
 	f.mu.Lock()
-	f.requests = append(f.requests, fields)
+	f.requests = remember(f.requests, fields)
 	f.mu.Unlock()
 	return fields, ""
 }
