@@ -124,7 +124,7 @@ type Changes struct {
 	Entries []order.Entry
 	// Messages are new ones, or ones on record with another outcome.
 	Messages []Message
-	// Tasks are new or changed; Done are those that end.
+	// Tasks are new or changed; Done are those that end. None is in both.
 	Tasks []Task
 	Done  []TaskKey
 	// Handoffs are the ways to the PSP, one per attempt, for the second tap that joins it (O7).
@@ -366,7 +366,8 @@ type Messages interface {
 	// Orphans returns orphans of all merchants whose attempt is there by now, with their raw bytes,
 	// oldest first (C5).
 	Orphans(ctx context.Context, limit int) ([]Message, error)
-	// AddForged keeps a callback with a wrong signature, and the newest keep of its account (C1).
+	// AddForged keeps a callback with a wrong signature, and the newest keep of its account (C1); a few
+	// more may stay until the next where several come at once. A repeat counts once.
 	AddForged(ctx context.Context, message Message, keep int) error
 	// CountForged is how many callbacks with a wrong signature an account has on record.
 	CountForged(ctx context.Context, merchant, account string) (int, error)
@@ -379,6 +380,8 @@ type Claim struct {
 	LeaseFor time.Duration
 	// Spacing is how long after the last question the next may be asked at the soonest (O6).
 	Spacing time.Duration
+	// Except are accounts of which nothing is claimed: they have enough to do.
+	Except []string
 }
 
 // Tasks hands out work at PSPs. A claim is a lease in the database; no order is touched.
@@ -387,9 +390,10 @@ type Tasks interface {
 	// first: their fence goes up by one. Several servers never get the same one.
 	ClaimTasks(ctx context.Context, claim Claim) ([]Task, error)
 	// ClaimTask takes over one task, due or not, that nobody works on; ErrNotFound where there is none
-	// or somebody does. Spacing does not count.
+	// or somebody does. Spacing does not count. It waits for a transaction that holds the task.
 	ClaimTask(ctx context.Context, key TaskKey, leaseFor time.Duration) (Task, error)
-	// NudgeTasks makes the tasks of an order due, as soon as Spacing allows (O6). It never makes one later.
+	// NudgeTasks makes the tasks of an order due, as soon as Spacing allows (O6). It never makes one later,
+	// and leaves those alone that a transaction holds just then.
 	NudgeTasks(ctx context.Context, key OrderKey, spacing time.Duration) error
 	// TakePace reports whether an account may be asked now, and if so not again before every has
 	// passed (C4). Accounts are unique in the installation.

@@ -3,6 +3,8 @@ package writer_test
 import (
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -227,4 +229,85 @@ func TestPaymentOwner_O8_SeesPaymentsOfTheBatchAndBefore(t *testing.T) {
 	if m.order("A").State != order.Paid || m.order("B").State != order.Pending {
 		t.Errorf("A is %s, B is %s", m.order("A").State, m.order("B").State)
 	}
+}
+
+// Two servers get one callback many times: its effect is one, and every caller is answered.
+func TestStores_C1_OneMessageManyTimesIsOneEffect(t *testing.T) {
+	t.Parallel()
+	onEach(t, []string{"shop"}, func(t *testing.T, s store.Store) {
+		t.Helper()
+		servers := []*writer.Writer{start(t, s, writer.Options{}), start(t, s, writer.Options{})}
+		var effects, repeats atomic.Int32
+		var running sync.WaitGroup
+		for call := range 40 {
+			cmd, _ := create(t, "shop", name("order", call), name("key", call), 100)
+			cmd.Keys.Messages = []store.MessageKey{messageKey}
+			decide, repeat := cmd.Decide, false
+			cmd.Decide = func(v *writer.View) error {
+				if _, repeat = v.Message("acc", messageKey.Digest); repeat {
+					return nil
+				}
+				v.SaveMessage(store.Message{MessageKey: messageKey, Kind: store.CallbackMessage, Outcome: store.MessageApplied, Raw: []byte("raw")})
+				return decide(v)
+			}
+			running.Go(func() {
+				if err := servers[call%2].Do(t.Context(), cmd); err != nil {
+					t.Error(err)
+				}
+				if repeat {
+					repeats.Add(1)
+				} else {
+					effects.Add(1)
+				}
+			})
+		}
+		running.Wait()
+		if n := len(checkJournal(t, s, "shop")); n != 2 || effects.Load() != 1 || repeats.Load() != 39 {
+			t.Errorf("%d effects, %d repeats, %d entries", effects.Load(), repeats.Load(), n)
+		}
+	})
+}
+
+// Two servers are told of the same money for two orders at once: one has it, the other learns whose it is.
+func TestStores_O8_OneOfTwoOrdersHasThePayment(t *testing.T) {
+	t.Parallel()
+	onEach(t, []string{"shop"}, func(t *testing.T, s store.Store) {
+		t.Helper()
+		servers := []*writer.Writer{start(t, s, writer.Options{}), start(t, s, writer.Options{})}
+		var running sync.WaitGroup
+		owners := make([][]string, 8)
+		for i := range owners {
+			made, _ := create(t, "shop", name("order", i), name("key", i), 100)
+			mustDo(t, servers[0], made)
+		}
+		for i := range owners {
+			cmd := pay(t, name("order", i), name("att", i), &owners[i])
+			running.Go(func() {
+				if err := servers[i%2].Do(t.Context(), cmd); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		running.Wait()
+		paid, owner := 0, ""
+		for i := range owners {
+			read, err := s.Order(t.Context(), store.OrderKey{Merchant: "shop", ID: name("order", i)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if read.Order.State == order.Paid {
+				paid++
+				owner = name("order", i)
+			}
+		}
+		for i, seen := range owners {
+			if last := seen[len(seen)-1]; last != owner && name("order", i) != owner {
+				t.Errorf("order %d sees the payment of %q, which is %q's", i, last, owner)
+			}
+		}
+		if paid != 1 {
+			t.Errorf("%d orders have one payment", paid)
+		}
+		checkJournal(t, s, "shop")
+	})
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -17,6 +18,7 @@ const (
 	SELECT merchant, task_id FROM tasks
 	WHERE due_at <= now() AND (leased_until IS NULL OR leased_until <= now())
 		AND (asked_at IS NULL OR asked_at <= now() - $3::bigint * interval '1 microsecond')
+		AND account <> ALL ($4::text[])
 	ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 UPDATE tasks AS t SET leased_until = now() + $2::bigint * interval '1 microsecond', fence = t.fence + 1
 FROM due WHERE t.merchant = due.merchant AND t.task_id = due.task_id
@@ -40,10 +42,11 @@ ON CONFLICT (account) DO UPDATE SET next_at = excluded.next_at WHERE paces.next_
 
 // Claims on SQLite. Everything is microseconds; the last parameter is the time.
 const (
-	claimTasksOnSQLite = `UPDATE tasks AS t SET leased_until = $4 + $2, fence = fence + 1
+	claimTasksOnSQLite = `UPDATE tasks AS t SET leased_until = $5 + $2, fence = fence + 1
 WHERE rowid IN (
 	SELECT rowid FROM tasks
-	WHERE due_at <= $4 AND (leased_until IS NULL OR leased_until <= $4) AND (asked_at IS NULL OR asked_at <= $4 - $3)
+	WHERE due_at <= $5 AND (leased_until IS NULL OR leased_until <= $5) AND (asked_at IS NULL OR asked_at <= $5 - $3)
+		AND account NOT IN (SELECT value FROM json_each($4))
 	ORDER BY due_at LIMIT $1)
 RETURNING ` + taskColumnsOnSQLite
 
@@ -74,9 +77,13 @@ func (r *reads) ticked(args ...any) []any {
 // ClaimTasks implements store.Tasks.
 func (w *writes) ClaimTasks(ctx context.Context, claim store.Claim) ([]store.Task, error) {
 	var rows []*taskRow
-	err := w.apart(ctx, func(tx transaction) error {
+	except, err := w.textList(claim.Except)
+	if err != nil {
+		return nil, err
+	}
+	err = w.apart(ctx, func(tx transaction) error {
 		err := tx.SelectContext(ctx, &rows, w.pick(claimTasksOnPostgres, claimTasksOnSQLite),
-			w.ticked(claim.Limit, claim.LeaseFor.Microseconds(), claim.Spacing.Microseconds())...)
+			w.ticked(claim.Limit, claim.LeaseFor.Microseconds(), claim.Spacing.Microseconds(), except)...)
 		return beforeCommit("claim tasks", err)
 	})
 	if err != nil {
@@ -90,6 +97,21 @@ func (w *writes) ClaimTasks(ctx context.Context, claim store.Claim) ([]store.Tas
 		return cmp.Or(a.DueAt.Compare(b.DueAt), compareTaskKeys(a.TaskKey, b.TaskKey))
 	})
 	return tasks, nil
+}
+
+// textList is a list of texts as one argument: an array, or JSON on SQLite.
+func (w *writes) textList(list []string) (any, error) {
+	if list == nil {
+		list = []string{}
+	}
+	if w.dialect == onPostgres {
+		return list, nil
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return nil, fmt.Errorf("encode list: %w", err)
+	}
+	return string(text), nil
 }
 
 // ClaimTask implements store.Tasks.

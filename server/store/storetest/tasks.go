@@ -106,6 +106,9 @@ func tasksClaimed(t *testing.T, s store.Store) {
 		m.task("att_old", time.Hour), over, m.task("att_young", time.Second), m.task("att_early", -time.Hour), spaced, leased,
 	}})
 	claim := store.Claim{Limit: 2, LeaseFor: time.Hour, Spacing: 10 * time.Minute}
+	if ids := m.claimed(store.Claim{Limit: 2, LeaseFor: time.Hour, Except: []string{"other", "acc"}}); len(ids) != 0 {
+		t.Errorf("claimed %v of an account that has enough to do", ids)
+	}
 	before := m.now()
 	tasks, err := s.ClaimTasks(m.ctx(), claim)
 	if err != nil || len(tasks) != 2 || tasks[0].ID != "att_old" || tasks[1].ID != "att_over" {
