@@ -23,6 +23,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,8 +84,8 @@ func New(needs Needs) http.Handler {
 // ServeHTTP implements http.Handler.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := d.open(w, r)
-	defer v.close()
-	v.route()
+	defer v.close() //nolint:contextcheck // A visit holds its request, and that the context.
+	v.route()       //nolint:contextcheck // As above.
 }
 
 // route finds what an address asks for.
@@ -118,11 +119,9 @@ func (v *visit) route() {
 func (v *visit) serve(route string, what func(), more ...string) {
 	v.name = route
 	allowed := append([]string{http.MethodGet, http.MethodHead}, more...)
-	for _, method := range allowed {
-		if v.r.Method == method {
-			what()
-			return
-		}
+	if slices.Contains(allowed, v.r.Method) {
+		what()
+		return
 	}
 	v.Header().Set("Allow", strings.Join(allowed, ", "))
 	v.message(http.StatusMethodNotAllowed, seesNothing)

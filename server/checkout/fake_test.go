@@ -135,18 +135,25 @@ type house struct {
 	keys *seal.Keyring
 }
 
-func newHouse(tb testing.TB, keys string) *house {
+func newHouse(tb testing.TB) *house {
+	tb.Helper()
+	h := &house{fake: newFake(), log: &bytes.Buffer{}, now: noon()}
+	h.rekey(tb, keyOld)
+	return h
+}
+
+// rekey opens the door again with other keys, and zeros for randomness, as golden files want it.
+func (h *house) rekey(tb testing.TB, keys string) {
 	tb.Helper()
 	ring, err := seal.Parse([]byte(keys))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h := &house{fake: newFake(), log: &bytes.Buffer{}, now: noon(), keys: ring}
-	h.door = h.open(io.MultiReader(bytes.NewReader(make([]byte, 1<<20))))
-	return h
+	h.keys = ring
+	h.door = h.open(bytes.NewReader(make([]byte, 64<<10)))
 }
 
-// open makes a door; random is zeros for golden files.
+// open makes a door.
 func (h *house) open(random io.Reader) http.Handler {
 	return checkout.New(checkout.Needs{
 		Payment: h.fake, Keys: h.keys, PublicURL: publicURL, Origins: []string{pspOrigin, "https://bank.example"},

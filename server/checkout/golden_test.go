@@ -57,7 +57,7 @@ func TestPage_O2_EveryStateAndItsNextStep(t *testing.T) {
 	for name, page := range sights() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t, keyOld)
+			h := newHouse(t)
 			h.put(tokenOf("page"), page)
 			golden(t, name+".html", h.get(t, "/pay/"+tokenOf("page")).Body.String())
 		})
@@ -71,7 +71,7 @@ func TestPage_EveryLanguage(t *testing.T) {
 		for name, page := range map[string]payment.Page{"pay": offered(), "failed": inState(order.Failed), "unknown": unknown()} {
 			t.Run(name+" "+lang, func(t *testing.T) {
 				t.Parallel()
-				h := newHouse(t, keyOld)
+				h := newHouse(t)
 				page.Order.Locale = lang
 				h.put(tokenOf("page"), page)
 				golden(t, "lang-"+lang+"-"+name+".html", h.get(t, "/pay/"+tokenOf("page")+"/status", header("User-Agent", "Mobile")).Body.String())
@@ -83,7 +83,7 @@ func TestPage_EveryLanguage(t *testing.T) {
 // A payer who came back waits for the answer; the button to go on stands back.
 func TestReturn_L2_PageThatWaits(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, keyOld)
+	h := newHouse(t)
 	h.put(tokenOf("page"), inState(order.Processing))
 	golden(t, "returned.html", h.get(t, "/pay/"+tokenOf("page")+"/return/at_1").Body.String())
 	golden(t, "status.json", h.get(t, "/pay/"+tokenOf("page")+"/status?follow", header("Accept", "application/json")).Body.String())
@@ -91,7 +91,7 @@ func TestReturn_L2_PageThatWaits(t *testing.T) {
 
 func TestPage_NotFoundAndDown(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, keyOld)
+	h := newHouse(t)
 	golden(t, "not-found.html", h.get(t, "/pay/"+tokenOf("nobody"), header("Accept-Language", "uk")).Body.String())
 	h.readErr = os.ErrDeadlineExceeded
 	golden(t, "down.html", h.get(t, "/pay/"+tokenOf("page"), header("Accept-Language", "hy")).Body.String())
@@ -108,7 +108,7 @@ func TestPage_E1_TimeLeft(t *testing.T) {
 		{90 * time.Minute, `Pay by 13:30 · time left <b id="left" data-ms="5400000">1` + "\u00a0hour 30\u00a0minutes</b>"},
 		{26 * time.Hour, `Pay by 6 March 2026, 14:00 · time left <b id="left" data-ms="93600000">1` + "\u00a0day 2\u00a0hours</b>"},
 	} {
-		h := newHouse(t, keyOld)
+		h := newHouse(t)
 		page.Order.OfferUntil = page.Now.Add(c.left)
 		h.put(tokenOf("page"), page)
 		if body := h.get(t, "/pay/"+tokenOf("page")).Body.String(); !strings.Contains(body, c.want) {

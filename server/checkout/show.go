@@ -2,6 +2,7 @@ package checkout
 
 import (
 	"bytes"
+	"log/slog"
 	"net/http"
 	"strconv"
 
@@ -30,6 +31,7 @@ func (v *visit) show() {
 // page writes a whole page.
 func (v *visit) page(code int, s *scene) {
 	v.note(s.page)
+	v.event.Add(slog.String("lang", s.lang.String()), slog.Bool("in_app", s.inApp))
 	shown, err := v.view(s)
 	if err != nil {
 		v.fail(err)

@@ -102,11 +102,11 @@ type (
 )
 
 // Say is a sentence of the catalog, for templates. A key that is not there is an error.
-func (v *view) Say(key string) (string, error) {
+func (shown *view) Say(key string) (string, error) {
 	if !text.Known(text.Key(key)) {
 		return "", fmt.Errorf("the catalog has no %q", key)
 	}
-	return text.Say(v.lang, text.Key(key)), nil
+	return text.Say(shown.lang, text.Key(key)), nil
 }
 
 // view makes a page from a scene.
@@ -128,7 +128,9 @@ func (v *visit) view(s *scene) (*view, error) {
 	}
 	if shown.Follow == followFast {
 		shown.Check = v.address("/status")
-		shown.Refresh = nextRefresh(shown.Check, s.refreshes)
+		if s.follows || len(shown.Ways) == 0 { // Who is about to press a button keeps it.
+			shown.Refresh = nextRefresh(shown.Check, s.refreshes)
+		}
 	}
 	v.elsewhere(shown, s)
 	return shown, nil

@@ -39,9 +39,9 @@ var armenianTexts = map[Key]string{
 	StateRefunded:          "Գումարը վերադարձվել է",
 	StateChargedBack:       "Բանկը վերադարձրել է վճարումը",
 
-	PagePay:       "Վճարել[ {psp}-ով]",
-	PageContinue:  "Շարունակել[ {psp}-ով]",
-	PageTryAgain:  "Կրկին փորձել[ {psp}-ով]",
+	PagePay:       "Վճարել[՝ {psp}]",
+	PageContinue:  "Շարունակել[՝ {psp}]",
+	PageTryAgain:  "Կրկին փորձել[՝ {psp}]",
 	PageWayClosed: "Կբացվի[ {until}-ից հետո], եթե ընթացիկ վճարումը չավարտվի",
 	PageNoWay:     "Այս պահին վճարել հնարավոր չէ։ Խնդրում ենք դիմել վաճառողին։",
 	PageUntil:     "Վճարել[ մինչև {until}]",
@@ -96,6 +96,6 @@ var armenianTexts = map[Key]string{
 	PageCopied:       "Պատճենված է",
 	PageScan:         "Սկանավորեք կոդը՝ այս էջը հեռախոսով բացելու համար",
 	PageLanguage:     "Լեզու",
-	PagePreview:      "Վճարում[ {merchant}-ին][՝ {amount}]",
+	PagePreview:      "Վճարում[ «{merchant}»-ին][՝ {amount}]",
 	PagePreviewText:  "Բացեք էջը՝ տեսնելու համար, թե ինչի համար է, և վճարելու համար։",
 }

@@ -88,7 +88,7 @@
       { headers: { Accept: "application/json" }, credentials: "omit", cache: "no-store" })
       .then(function (answer) { if (!answer.ok) throw answer; return answer.json(); })
       .then(function (now) { asking = false; failures = 0; show(now); ask(now.follow === "fast" ? 500 : Math.min(60000, 10000 + (Date.now() - here) / 20)); })
-      .catch(function () { asking = false; ask(Math.min(30000, 1000 << failures++)); });
+      .catch(function (error) { asking = false; if (error.status !== 404) ask(Math.min(30000, 1000 << failures++)); });
   }
   function show(now) {
     if (pressed || String(now.version) === main.dataset.version && now.state === main.dataset.state) return;
