@@ -375,6 +375,46 @@ test("S3: where streams do not get through, single calls bring the same, and a s
   assert.ok(fake.lists.length <= 40, `${fake.lists.length} single calls`);
 });
 
+test("S3: after a stream that worked, single calls have to prove again that the server is there", async (t) => {
+  const world = new World(t);
+  const fake = new Fake(1n);
+  fake.onStream = async function* (number, after, signal) {
+    if (number === 5) {
+      yield beat(after);
+    }
+    if (number <= 8) {
+      cut();
+    }
+    fake.grow();
+    yield* fake.serve(after, signal);
+  };
+  const seen = new Seen(2n);
+  await world.follow(fake, seen, {}, 500);
+  assert.deepEqual(seen.positions, [1n, 2n]);
+  assert.equal(fake.streams.length, 9);
+  const asked = fake.lists.map((request) => ("wait" in request ? request.wait?.seconds : undefined));
+  assert.deepEqual([asked[0], asked.at(-1)], [0n, 0n]);
+  assert.deepEqual(new Set(asked.slice(1, -1)), new Set([25n]));
+});
+
+test("S4: single calls that worked for a while begin with short pauses again", async (t) => {
+  const world = new World(t);
+  const fake = new Fake(0n);
+  fake.onStream = async function* () {
+    cut();
+  };
+  fake.onList = (number) => (number % 3 === 0 ? Promise.reject(refusal(Code.Unavailable, "STORE_UNAVAILABLE")) : undefined);
+  const waits: number[] = [];
+  const onStatus = ({ waitMs }: Status): void => void (waitMs !== undefined && waits.push(waitMs));
+  void pause(9 * 60_000).then(() => fake.grow());
+  await world.follow(fake, new Seen(1n), { onStatus }, 250);
+  assert.ok(waits.length > 12, `${waits.length} pauses`);
+  assert.ok(
+    waits.slice(4).every((wait) => wait <= 200),
+    `${waits}`,
+  );
+});
+
 test("S3: cut streams that bring events stay streams", async (t) => {
   const fake = new Fake(20n);
   fake.onStream = async function* (_, after) {

@@ -114,7 +114,7 @@ export class Shears {
   private join(near: Socket, target: string): void {
     const [host = "", port = ""] = target.split(":");
     const far = connect(Number(port), host);
-    let left = (this.bytes += 400);
+    let left = (this.bytes = Math.ceil(this.bytes * 1.5));
     const end = (): void => void (near.destroy(), far.destroy());
     for (const socket of [near, far]) {
       this.sockets.add(socket);
