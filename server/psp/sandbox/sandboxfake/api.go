@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -144,89 +143,4 @@ func decode(body []byte, into any) error {
 		return &apiError{http.StatusBadRequest, "invalid_request", "the body cannot be read: " + err.Error()}
 	}
 	return nil
-}
-
-func (p *PSP) create(c *call) (int, any, error) {
-	var ask createRequest
-	if err := decode(c.body, &ask); err != nil {
-		return 0, nil, err
-	}
-	if why := ask.fault(); why != "" {
-		return 0, nil, &apiError{http.StatusBadRequest, "invalid_request", why}
-	}
-	s, isNew, err := p.open(ask, c.trouble.Mood == moodConfirmFirst)
-	if err != nil {
-		return 0, nil, err
-	}
-	if isNew && c.trouble.Mood == moodConfirmFirst {
-		p.confirmFirst(context.WithoutCancel(c.context), s)
-	}
-	status := http.StatusOK
-	if isNew {
-		status = http.StatusCreated
-	}
-	return status, s.view(p.now(), p.options.PublicURL), nil
-}
-
-func (p *PSP) lookup(c *call) (int, any, error) {
-	s, err := p.session(c.reference)
-	if err != nil {
-		return 0, nil, err
-	}
-	return http.StatusOK, s.view(p.now(), p.options.PublicURL), nil
-}
-
-func (p *PSP) refund(c *call) (int, any, error) {
-	var ask refundRequest
-	if err := decode(c.body, &ask); err != nil {
-		return 0, nil, err
-	}
-	if !printable(ask.RefundID) || len(ask.RefundID) > referenceLengthMax {
-		return 0, nil, &apiError{http.StatusBadRequest, "invalid_request", "refund_id must be 1 to 64 printable ASCII characters"}
-	}
-	now := p.now()
-	at := now
-	if c.trouble.Mood == moodLater {
-		at = now.Add(c.trouble.delay(laterDefault))
-	}
-	var done *refundView
-	s, err := p.change(c.reference, func(s *session) (err error) {
-		done, err = s.refund(ask, now, at)
-		return err
-	})
-	if err != nil {
-		return 0, nil, err
-	}
-	answer := s.view(now, p.options.PublicURL)
-	answer.Refund = done
-	return http.StatusOK, answer, nil
-}
-
-func (p *PSP) capture(c *call) (int, any, error) { return p.hold(c, (*session).capture) }
-
-func (p *PSP) void(c *call) (int, any, error) { return p.hold(c, (*session).void) }
-
-func (p *PSP) act(c *call) (int, any, error) {
-	var ask actRequest
-	if err := decode(c.body, &ask); err != nil {
-		return 0, nil, err
-	}
-	s, _, err := p.play(c.reference, ask, slices.Concat(moods, cabinetMoods))
-	if err != nil {
-		return 0, nil, err
-	}
-	return http.StatusOK, s.view(p.now(), p.options.PublicURL), nil
-}
-
-func (p *PSP) mood(c *call) (int, any, error) {
-	var ask trouble
-	if err := decode(c.body, &ask); err != nil {
-		return 0, nil, err
-	}
-	if err := p.setTrouble(ask); err != nil {
-		return 0, nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return http.StatusOK, map[string][]trouble{"moods": slices.Clone(p.troubles)}, nil
 }

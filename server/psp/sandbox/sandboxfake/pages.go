@@ -141,7 +141,7 @@ func (g *pages) show(w http.ResponseWriter, r *http.Request, back string, status
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Robots-Tag", "noindex")
 	header.Set("Content-Security-Policy",
-		"default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action "+forms)
+		"default-src 'none'; img-src data:; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action "+forms)
 	w.WriteHeader(status)
 	_, _ = page.WriteTo(w) // Who left does not see it.
 }

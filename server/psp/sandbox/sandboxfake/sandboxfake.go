@@ -42,7 +42,7 @@ import (
 
 // Options are what a sandbox needs. Only PublicURL, APIKey, SigningSecret and Merchant have no default.
 type Options struct {
-	// StateFile keeps the state; empty keeps it in memory.
+	// StateFile keeps the state, for one process at a time; empty keeps it in memory.
 	StateFile string
 	// PublicURL is the sandbox's own origin, as browsers reach it.
 	PublicURL string
