@@ -119,6 +119,10 @@ func New(ctx context.Context, settings *config.Settings, logs io.Writer) (app *A
 		Accounts: accounts, Mark: mark, Bus: bus, Now: time.Now,
 		PublicURL: a.publicURL(), Observer: payment.Observer{
 			Replayed: a.metrics.Idempotency.Replayed, Reused: a.metrics.Idempotency.Reused, InUse: a.metrics.Idempotency.InUse,
+			Callback: a.metrics.PSP.Became, Forged: func(account string) { a.metrics.PSP.Became(account, "FORGED") },
+			Lost: func(what string, err error) {
+				a.log.LogAttrs(context.WithoutCancel(ctx), slog.LevelWarn, "not kept", slog.String("what", what), slog.Any("error", err))
+			},
 		},
 	})
 	who, err := a.newAccess(ctx, keys)

@@ -115,10 +115,14 @@ func (a *App) expire(ctx context.Context) error {
 
 // resolve asks PSPs about what is not final (O6), on every server; leases decide who does which.
 func (a *App) resolve(ctx context.Context) error {
+	defer a.payment.Resolved()
+	failed := func(err error) {
+		a.log.LogAttrs(ctx, slog.LevelWarn, "the resolver could not finish a task", slog.Any("error", err))
+	}
 	return every(ctx, resolveEvery, func() bool {
-		_, more, err := a.payment.ResolveDue(ctx)
+		_, more, err := a.payment.ResolveDue(ctx, failed)
 		if err != nil && ctx.Err() == nil {
-			a.log.LogAttrs(ctx, slog.LevelWarn, "a round of the resolver failed in part", slog.Any("error", err))
+			a.log.LogAttrs(ctx, slog.LevelWarn, "the resolver found nothing to do", slog.Any("error", err))
 		}
 		return more && err == nil
 	})

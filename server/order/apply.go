@@ -230,6 +230,8 @@ func (o *Order) oddity(p *Payment, amountMinor int64, ev *Evidence, attemptWasDe
 		return Overpaid
 	case amountMinor < expected && (p.Authorized < expected || p.Captured == 0):
 		return Underpaid // A part captured of a sufficient hold is no oddity (O10).
+	case p.Captured > 0 && p.Authorized > 0 && o.openExceptionOf(p.ID) == nil:
+		return "" // The hold was in time; when it is captured is the merchant's affair (O10).
 	case !o.inTime(ev) || attemptWasDead && (ev.PaidAt == nil || !ev.PaidAtExact):
 		return Late // An attempt thought dead is believed only on an exact time of payment (O7, E2).
 	}

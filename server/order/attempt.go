@@ -152,8 +152,10 @@ type RefundFacts struct {
 	ID          string `json:"id"`
 	PaymentID   string `json:"payment_id,omitempty"`
 	AmountMinor int64  `json:"amount,omitempty"`
-	Automatic   bool   `json:"automatic,omitempty"`
-	Failure     string `json:"failure,omitempty"`
+	// Currency is the payment's, empty where that is the order's.
+	Currency  string `json:"currency,omitempty"`
+	Automatic bool   `json:"automatic,omitempty"`
+	Failure   string `json:"failure,omitempty"`
 	// AtPSP marks a refund.posted for money that went back in the PSP's own cabinet (O10).
 	AtPSP bool `json:"at_psp,omitempty"`
 }

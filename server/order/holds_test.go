@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/kvitpay/kvit/server/fault"
 	"github.com/kvitpay/kvit/server/order"
@@ -104,5 +105,27 @@ func TestApplyElsewhere_O8_APaymentOfAnotherOrderChangesNothingHere(t *testing.T
 	}
 	if s.o.State != order.Processing || len(s.o.Payments) != 0 || len(s.o.Exceptions) != 1 || s.o.Exceptions[0].Kind != order.Conflicting {
 		t.Errorf("%s, %+v, %+v", s.o.State, s.o.Payments, s.o.Exceptions)
+	}
+}
+
+func TestApply_O10_AHoldThatWasInTimeIsCapturedWhenTheMerchantLikes(t *testing.T) {
+	t.Parallel()
+	s, a := heldOrder(t)
+	s.wait(72 * time.Hour)
+	s.hear(order.FactSucceeded, a)
+	if s.o.State != order.Paid || len(s.o.Exceptions) != 0 {
+		t.Errorf("%s, %+v", s.o.State, s.o.Exceptions)
+	}
+}
+
+func TestApply_E2_AHoldThatWasLateIsLateWhenItIsCaptured(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	a := s.start("liqpay")
+	s.wait(72 * time.Hour)
+	s.hear(order.FactAuthorized, a)
+	s.hear(order.FactSucceeded, a)
+	if s.o.State != order.Review || s.o.Exceptions[len(s.o.Exceptions)-1].Kind != order.Late {
+		t.Errorf("%s, %+v", s.o.State, s.o.Exceptions)
 	}
 }

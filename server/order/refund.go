@@ -34,8 +34,16 @@ func (o *Order) RequestRefund(act Act, spec RefundSpec) (Refund, error) {
 
 func (o *Order) reserve(act Act, p *Payment, amountMinor int64, automatic bool) error {
 	return o.record(act, RefundRequested, Change{Refund: &RefundFacts{
-		ID: act.IDs.ID("ref_", *act.Entries), PaymentID: p.ID, AmountMinor: amountMinor, Automatic: automatic,
+		ID: act.IDs.ID("ref_", *act.Entries), PaymentID: p.ID, AmountMinor: amountMinor, Currency: o.foreign(p), Automatic: automatic,
 	}}, act.private())
+}
+
+// foreign is a payment's currency, empty where it is the order's.
+func (o *Order) foreign(p *Payment) string {
+	if p.Currency == o.Currency().Code() {
+		return ""
+	}
+	return p.Currency
 }
 
 // SendRefund notes that the PSP is about to be asked: from here on it is never blindly sent again (R2).
@@ -174,7 +182,7 @@ func (o *Order) applyRefunded(act Act, ev *Evidence, _ Policy) error {
 	}
 	if found.cabinet > 0 {
 		err := o.record(act, RefundPosted, Change{Refund: &RefundFacts{
-			ID: act.IDs.ID("ref_", *act.Entries), PaymentID: p.ID, AmountMinor: found.cabinet, AtPSP: true,
+			ID: act.IDs.ID("ref_", *act.Entries), PaymentID: p.ID, AmountMinor: found.cabinet, Currency: o.foreign(p), AtPSP: true,
 		}}, nil)
 		if err != nil {
 			return err

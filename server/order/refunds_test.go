@@ -219,3 +219,17 @@ func TestReview_O2_EndsWhenTheMoneyIsChargedBack(t *testing.T) {
 	s.open(order.Underpaid)
 	s.checkReplay()
 }
+
+// What goes back is told in the currency in which it came (M3).
+func TestRefund_M3_NamesAForeignCurrency(t *testing.T) {
+	t.Parallel()
+	for currencyCode, want := range map[string]string{"AMD": "", "UAH": "UAH"} {
+		s := newScript(t)
+		s.hear(order.FactSucceeded, s.start("x"), currency(currencyCode))
+		s.refund(s.o.Payments[0].ID, 1_000)
+		last := s.entries[len(s.entries)-1]
+		if last.Type != order.RefundRequested || last.Change.Refund.Currency != want {
+			t.Errorf("%s: got %s of %q, want %q", currencyCode, last.Type, last.Change.Refund.Currency, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -193,7 +194,7 @@ func (t *teller) args(e *Event, private order.Private) []text.Arg {
 		args = append(args, t.evidenceArgs(c.Evidence)...)
 	}
 	if c.Refund != nil {
-		args = append(args, amountArg(c.Refund.AmountMinor, t.order.Currency().Code()), text.With(text.ArgReason, c.Refund.Failure))
+		args = append(args, amountArg(c.Refund.AmountMinor, cmp.Or(c.Refund.Currency, t.order.Currency().Code())), text.With(text.ArgReason, c.Refund.Failure))
 	}
 	if c.Exception != nil {
 		args = append(args, amountArg(c.Exception.AmountMinor, c.Exception.Currency), text.With(text.ArgKind, string(c.Exception.Kind)))

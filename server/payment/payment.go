@@ -125,6 +125,7 @@ type Service struct {
 	policy     map[string]order.Policy
 	bus        stream.Bus
 	nudges     chan store.OrderKey
+	workers    workers
 	forged     *rate.Limiter
 	now        func() time.Time
 }
@@ -139,6 +140,7 @@ func New(needs Needs) *Service {
 		s.merchants[m.ID] = m
 	}
 	s.mark, s.policy, s.bus, s.now = needs.Mark, needs.Policies, needs.Bus, needs.Now
+	s.workers.of = map[string]int{}
 	s.nudges = make(chan store.OrderKey, nudgesMax)
 	s.forged = rate.NewLimiter(forgedPace, forgedBurst)
 	s.accounts, s.account, s.accountsOf = needs.Accounts, map[string]*psp.Account{}, map[string][]*psp.Account{}

@@ -14,43 +14,87 @@ import (
 )
 
 const (
-	// tasksMax is how many tasks one round of the resolver claims.
-	tasksMax = 64
-	// workersMax is how many of them are worked on at a time.
-	workersMax = 16
+	// workersMax is how many tasks a process works on at a time, workersPerAccount how many of one
+	// account: a PSP that does not answer holds up nobody else's payments.
+	workersMax        = 32
+	workersPerAccount = 8
 	// hintPace is the least time between two lookups of one account that hints ask for (C4).
 	hintPace = time.Second
 	// accountGone is when a task is looked at again whose account is not in the settings.
 	accountGone = time.Hour
 )
 
-// ResolveDue works on tasks that are due: it asks PSPs about attempts and refunds without a final
-// answer, and sends refunds that wait (O6, R2). It says how many it worked on, and whether there may be
-// more. Several servers may do it at once: a task is claimed by a lease, and a result is fenced (I5).
-func (s *Service) ResolveDue(ctx context.Context) (worked int, more bool, err error) {
-	tasks, err := s.store.ClaimTasks(ctx, store.Claim{Limit: tasksMax, LeaseFor: workLease, Spacing: askSpacing})
+// workers are the tasks that a process works on.
+type workers struct {
+	mu      sync.Mutex
+	running int
+	of      map[string]int
+	done    sync.WaitGroup
+}
+
+// room is how many more tasks there is room for, and which accounts have enough to do.
+func (w *workers) room() (free int, full []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	free = workersMax - w.running
+	for account, n := range w.of {
+		if n >= workersPerAccount {
+			full = append(full, account)
+		}
+	}
+	return min(free, workersPerAccount), full
+}
+
+func (w *workers) begin(account string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running++
+	w.of[account]++
+}
+
+func (w *workers) end(account string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running--
+	if w.of[account]--; w.of[account] == 0 {
+		delete(w.of, account)
+	}
+}
+
+// ResolveDue begins work on tasks that are due, as many as there is room for: it asks PSPs about
+// attempts and refunds without a final answer, and sends refunds that wait (O6, R2). It says how many it
+// began, and whether there may be more; what fails on the way goes to failed, which must be safe to call
+// from many goroutines. Several servers may do it at once: a task is claimed by a lease, and a result is
+// fenced (I5). Resolved waits for what was begun.
+func (s *Service) ResolveDue(ctx context.Context, failed func(error)) (begun int, more bool, err error) {
+	free, full := s.workers.room()
+	if free == 0 {
+		return 0, false, nil
+	}
+	tasks, err := s.store.ClaimTasks(ctx, store.Claim{Limit: free, LeaseFor: workLease, Spacing: askSpacing, Except: full})
 	if err != nil {
 		return 0, false, away(err)
 	}
-	errs := make([]error, len(tasks))
-	slots := make(chan struct{}, workersMax)
-	var working sync.WaitGroup
+	working := context.WithoutCancel(ctx) // What was begun is written down.
 	for i := range tasks {
-		slots <- struct{}{}
-		working.Go(func() {
-			defer func() { <-slots }()
-			if err := s.resolve(ctx, &tasks[i]); err != nil {
-				errs[i] = fmt.Errorf("%s of order %s: %w", tasks[i].ID, tasks[i].OrderID, err)
+		task := &tasks[i]
+		s.workers.begin(task.Account)
+		s.workers.done.Go(func() {
+			defer s.workers.end(task.Account)
+			if err := s.resolve(working, task); err != nil {
+				failed(fmt.Errorf("%s of order %s: %w", task.ID, task.OrderID, err))
 			}
 		})
 	}
-	working.Wait()
-	return len(tasks), len(tasks) == tasksMax, errors.Join(errs...)
+	return len(tasks), len(tasks) == free, nil
 }
+
+// Resolved waits for the work that ResolveDue began.
+func (s *Service) Resolved() { s.workers.done.Wait() }
 
 // resolve works on one claimed task.
 func (s *Service) resolve(ctx context.Context, task *store.Task) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workMax) // What was begun is written down.
+	ctx, cancel := context.WithTimeout(ctx, workMax)
 	defer cancel()
 	read, err := s.store.Order(ctx, store.OrderKey{Merchant: task.Merchant, ID: task.OrderID})
 	if err != nil {

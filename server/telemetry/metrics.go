@@ -347,6 +347,7 @@ type PSPMetrics struct {
 	calls     *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
 	callbacks *prometheus.CounterVec
+	became    *prometheus.CounterVec
 }
 
 func newPSPMetrics(r prometheus.Registerer) *PSPMetrics {
@@ -357,6 +358,8 @@ func newPSPMetrics(r prometheus.Registerer) *PSPMetrics {
 		seconds: m.histograms("psp_call_duration_seconds", "Time of one call to a PSP.", secondsBuckets(), "account", "method"),
 		callbacks: m.counters("psp_callbacks_total",
 			"Callbacks that were read, by outcome: ok, forged, unreadable or unknown.", "account", "outcome"),
+		became: m.counters("psp_callbacks_became_total",
+			"What became of callbacks: APPLIED, HINT, ORPHAN, FOREIGN, UNREADABLE, FAILED, FORGED or REPEATED.", "account", "became"),
 	}
 }
 
@@ -372,5 +375,12 @@ func (m *PSPMetrics) Called(account, method, outcome string, took time.Duration)
 func (m *PSPMetrics) Callback(account, outcome string) {
 	if m != nil {
 		m.callbacks.WithLabelValues(account, outcome).Inc()
+	}
+}
+
+// Became counts what became of a callback.
+func (m *PSPMetrics) Became(account, outcome string) {
+	if m != nil {
+		m.became.WithLabelValues(account, outcome).Inc()
 	}
 }
