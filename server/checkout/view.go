@@ -114,7 +114,7 @@ func (v *visit) view(s *scene) (*view, error) {
 	shown := v.frame(s)
 	what := sightOf(s.page, s.follows)
 	shown.dress(s, what)
-	shown.pay(s, cards[what])
+	shown.pay(s, what)
 	shown.Self, shown.Start = v.address(""), v.address("/start")
 	if len(shown.Ways) > 0 {
 		shown.Nonce = s.nonce
@@ -212,7 +212,8 @@ func (shown *view) dress(s *scene, what sight) {
 
 // pay adds the ways to pay that a card offers: a button each, and beside an attempt that is under way
 // at another account the time after which it opens (O7).
-func (shown *view) pay(s *scene, c card) {
+func (shown *view) pay(s *scene, what sight) {
+	c := cards[what]
 	if c.button == "" {
 		return
 	}
@@ -220,7 +221,7 @@ func (shown *view) pay(s *scene, c card) {
 		shown.Ways = append(shown.Ways, s.way(w, c.button))
 	}
 	shown.NoWay = len(shown.Ways) == 0 && c.tone == tonePay
-	if c.tone == toneWait && s.follows && len(shown.Ways) > 0 {
+	if (s.follows && c.tone == toneWait || what == seesUnknown) && len(shown.Ways) > 0 {
 		shown.Joining = text.Say(s.lang, text.PageNotFinished)
 	}
 	if until := s.offerUntil(); c.tone == tonePay && until.After(s.page.Now) {
