@@ -22,14 +22,21 @@ func NewAdapter(ctx context.Context, settings *config.Settings, logs io.Writer) 
 	}
 	upstream, transport := settings.Edge.Upstream.String(), pspcallback.NewTransport()
 	server := pspcallback.Dial(transport, upstream, settings.Edge.Key.Reveal())
-	mux := http.NewServeMux()
+	mux := withHealth(http.NotFoundHandler())
 	mux.Handle(pspcallback.Pattern, pspcallback.New(pspcallback.Needs{Server: server, Logger: s.log, Now: time.Now}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probed(w, true) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		probed(w, reached(r.Context(), &http.Client{Transport: transport}, upstream+"/readyz"))
 	})
 	s.handler, s.banner = mux, "Kvit's adapter delivers callbacks to "+upstream+";\nPSPs reach it"
 	return s, nil
+}
+
+// withHealth serves /healthz, which says that the process lives, before everything else.
+func withHealth(next http.Handler) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probed(w, true) })
+	mux.Handle("/", next)
+	return mux
 }
 
 // probed answers a load balancer.

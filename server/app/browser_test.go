@@ -2,10 +2,12 @@ package app_test
 
 import (
 	"context"
+	"html"
 	"io"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,19 +56,33 @@ func (p *browser) fetch(method, address string, form url.Values) (body, location
 // start opens a link's page, presses the button, and returns the PSP's page.
 func (p *browser) start(link string) string {
 	p.t.Helper()
-	page, _ := p.fetch(http.MethodGet, link, nil)
-	form := url.Values{}
-	for _, input := range regexp.MustCompile(`name="(nonce|way)" value="([^"]*)"`).FindAllStringSubmatch(page, -1) {
-		form.Set(input[1], input[2])
-	}
-	if form.Get("nonce") == "" || form.Get("way") == "" {
-		p.t.Fatalf("the page offers no way to pay:\n%s", page)
-	}
-	_, location := p.fetch(http.MethodPost, link+"/start", form)
+	_, location := p.fetch(http.MethodPost, link+"/start", p.form(link))
 	if location == "" {
 		p.t.Fatal("the payer was not sent to the PSP")
 	}
 	return location
+}
+
+// form is what a link's page posts when its button is pressed.
+func (p *browser) form(link string) url.Values {
+	p.t.Helper()
+	page, _ := p.fetch(http.MethodGet, link, nil)
+	form := fieldsOf(page, "nonce", "way")
+	if form.Get("nonce") == "" || form.Get("way") == "" {
+		p.t.Fatalf("the page offers no way to pay:\n%s", page)
+	}
+	return form
+}
+
+// fieldsOf reads hidden fields of a page's forms.
+func fieldsOf(page string, names ...string) url.Values {
+	form := url.Values{}
+	for _, input := range regexp.MustCompile(`name="([a-z]+)" value="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		if slices.Contains(names, input[1]) {
+			form.Set(input[1], html.UnescapeString(input[2]))
+		}
+	}
+	return form
 }
 
 // choose presses a button of the sandbox's page.
@@ -74,12 +90,17 @@ func (p *browser) choose(page, mood string) {
 	p.fetch(http.MethodPost, page, url.Values{"mood": {mood}})
 }
 
-// create makes an order with a link and returns the link's address.
+// create makes an order of 5,000 AMD with a link and returns the link's address.
 func create(t *testing.T, client *kvit.Client, orderID string) string {
+	t.Helper()
+	return createIn(t, client, orderID, "AMD", 500_000)
+}
+
+func createIn(t *testing.T, client *kvit.Client, orderID, currency string, minor int64) string {
 	t.Helper()
 	created, err := client.Payments.CreatePaymentLink(t.Context(), &kvitv1.CreatePaymentLinkRequest{
 		IdempotencyKey: "key-" + orderID, Kind: kvitv1.LinkKind_LINK_KIND_DYNAMIC, OrderId: orderID,
-		Amount: &kvitv1.Money{CurrencyCode: "AMD", MinorUnits: 500_000}, Description: "A lesson",
+		Amount: &kvitv1.Money{CurrencyCode: currency, MinorUnits: minor}, Description: "A lesson",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,7 +41,7 @@ func TestPay_DemoMerchantIsPaidInTheSandbox(t *testing.T) {
 	if err != nil || status.GetOrder().GetState() != kvitv1.OrderState_ORDER_STATE_PAID || status.GetOrder().GetPaidAmount().GetMinorUnits() != 500_000 {
 		t.Errorf("got %v, %v", status, err)
 	}
-	if page, _ := payer.fetch("GET", link, nil); !strings.Contains(page, `data-state="PAID"`) {
+	if page, _ := payer.fetch(http.MethodGet, link, nil); !strings.Contains(page, `data-state="PAID"`) {
 		t.Errorf("the page does not say that it is paid:\n%s", page)
 	}
 }
@@ -68,14 +70,20 @@ func newVillage(t *testing.T) *village {
 	edge := newKey(t, boss, &kvitv1.CreateApiKeyRequest{
 		IdempotencyKey: "edge", Name: "adapter", Kind: kvitv1.ApiKeyKind_API_KEY_KIND_EDGE, Scopes: []string{"callbacks:deliver"},
 	})
-	v.client = connectTo(t, v.server.url(), newKey(t, boss, &kvitv1.CreateApiKeyRequest{
-		IdempotencyKey: "shop", Name: "shop", Kind: kvitv1.ApiKeyKind_API_KEY_KIND_MERCHANT, MerchantId: "shop",
-		Mode: kvitv1.Mode_MODE_TEST, Scopes: []string{"links:write", "orders:read", "events:read"},
-	}))
+	v.client = shopClient(t, boss, v.server)
 	v.adapter.env = append(v.adapter.env, "KVIT_EDGE_API_KEY="+edge)
 	v.adapter.args = []string{"-role=adapter", "-upstream=" + v.server.url()}
 	v.adapter.start()
 	return v
+}
+
+// shopClient calls with a key of the merchant shop.
+func shopClient(t *testing.T, boss *kvit.Client, server *process) *kvit.Client {
+	t.Helper()
+	return connectTo(t, server.url(), newKey(t, boss, &kvitv1.CreateApiKeyRequest{
+		IdempotencyKey: "shop", Name: "shop", Kind: kvitv1.ApiKeyKind_API_KEY_KIND_MERCHANT, MerchantId: "shop",
+		Mode: kvitv1.Mode_MODE_TEST, Scopes: []string{"links:write", "orders:read", "events:read"},
+	}))
 }
 
 // newSandbox makes a sandbox PSP that runs by itself.
@@ -84,14 +92,14 @@ func newSandbox(t *testing.T) *process {
 	p := newProcess(t)
 	p.args = []string{"-role=sandbox", "-listen=" + p.public}
 	p.env = append(p.env, "KVIT_DATA_DIR="+filepath.Dir(p.log))
-	p.probe = p.url() + "/"
+	p.probe = p.url() + "/healthz"
 	return p
 }
 
-// writeMerchants writes a merchants' file with one account, with the settings that the sandbox's banner shows.
-func writeMerchants(t *testing.T, path string, sandbox *process) {
+// writeMerchants writes a merchants' file with one account, with the settings that a PSP's banner shows.
+func writeMerchants(t *testing.T, path string, psp *process) {
 	t.Helper()
-	banner, err := os.ReadFile(sandbox.log)
+	banner, err := os.ReadFile(psp.log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,4 +165,32 @@ func TestAdapter_C1_DeliversByItselfAndThroughAKilledServer(t *testing.T) {
 	if text := string(log); strings.Contains(text, "/callbacks/psp/sandbox/") || strings.Contains(text, "kvit_edge_") {
 		t.Errorf("an address or the key is in the adapter's log:\n%s", text)
 	}
+}
+
+// A simulated LiqPay prints the account that a server pays at: declined there, and then paid (O4, O5).
+func TestSimulatePSP_LiqPayIsDeclinedThenPaid(t *testing.T) {
+	t.Parallel()
+	liqpay := newProcess(t)
+	liqpay.args = []string{"-role=simulate-psp", "-psp=liqpay", "-listen=" + liqpay.public}
+	liqpay.probe = liqpay.url() + "/healthz"
+	liqpay.start()
+	merchants := filepath.Join(t.TempDir(), "merchants.yaml")
+	writeMerchants(t, merchants, liqpay)
+	platform := platformKey(t)
+	server := newProcess(t, "KVIT_DATA_DIR="+t.TempDir(), "KVIT_BOOTSTRAP_API_KEY="+platform,
+		"KVIT_CONFIG="+merchants, "LIQPAY_PRIVATE_KEY=sandbox_private_key")
+	server.start()
+	boss := connectTo(t, server.url(), platform, kvit.WithAdminURL("http://"+server.admin))
+	client := shopClient(t, boss, server)
+
+	link := createIn(t, client, "one", "UAH", 12_550)
+	payer := newBrowser(t)
+	page, _ := payer.fetch(http.MethodPost, link+"/start", payer.form(link))
+	_, checkout := payer.fetch(http.MethodPost, liqpay.url()+"/api/3/checkout", fieldsOf(page, "data", "signature"))
+	failed := events(t.Context(), client, "one", "order.payment_failed")
+	payer.fetch(http.MethodPost, liqpay.url()+checkout, url.Values{"do": {"decline"}})
+	await(t, failed)
+	paid := events(t.Context(), client, "one", "order.paid")
+	payer.fetch(http.MethodPost, liqpay.url()+checkout, url.Values{"do": {"pay"}})
+	await(t, paid)
 }

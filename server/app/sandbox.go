@@ -142,7 +142,7 @@ func NewSandbox(ctx context.Context, settings *config.Settings, logs io.Writer) 
 	shown := access.settings()
 	shown["api_key"] = "file:" + filepath.Join(settings.Store.DataDir, sandboxKeyFile)
 	shown["signing_secret"] = "file:" + filepath.Join(settings.Store.DataDir, sandboxSecretFile)
-	s.handler, s.services, s.closers = fake, []service{{"sandbox", fake.Run}}, []func() error{fake.Close}
+	s.handler, s.services, s.closers = withHealth(fake), []service{{"sandbox", fake.Run}}, []func() error{fake.Close}
 	s.banner = "The sandbox PSP, where no money moves. In a merchants' file (KVIT_CONFIG):\n\n" + accountYAML(sandboxKind, shown) + "\nIt runs"
 	return s, nil
 }
@@ -159,10 +159,24 @@ func NewSimulatedPSP(ctx context.Context, settings *config.Settings, word string
 		return nil, err
 	}
 	handler, values := fake(reachable(settings.Door.SandboxURL, s.listener))
-	s.handler = handler
-	s.banner = "A simulated " + word + ", where no money moves. In a merchants' file (KVIT_CONFIG), secrets by reference:\n\n" +
-		accountYAML(word, values) + "\nIt runs"
+	s.handler = withHealth(handler)
+	exports := byReference(word, values)
+	s.banner = "A simulated " + word + ", where no money moves. In a merchants' file (KVIT_CONFIG):\n\n" +
+		accountYAML(word, values) + "\nand for the server:\n\n" + exports + "\nIt runs"
 	return s, nil
+}
+
+// byReference puts references in the place of secrets, and returns the commands that set what they name.
+func byReference(word string, settings map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if config.SecretName(name) {
+			variable := strings.ToUpper(word + "_" + name)
+			fmt.Fprintf(&b, "    export %s=%s\n", variable, settings[name])
+			settings[name] = "env:" + variable
+		}
+	}
+	return b.String()
 }
 
 // accountYAML is an account as it stands in a merchants' file.

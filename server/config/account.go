@@ -36,7 +36,7 @@ type PSPAccount struct {
 func (a *PSPAccount) Secrets() []string {
 	var all []string
 	for name, value := range a.Settings {
-		if secretName(name) || slices.Contains(a.referred, name) {
+		if SecretName(name) || slices.Contains(a.referred, name) {
 			all = append(all, value.Reveal())
 		}
 	}
@@ -44,8 +44,8 @@ func (a *PSPAccount) Secrets() []string {
 	return all
 }
 
-// secretName reports whether a setting of this name is a secret.
-func secretName(name string) bool {
+// SecretName reports whether a plug's setting of this name is a secret, and so is taken by reference only.
+func SecretName(name string) bool {
 	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
 }
 
@@ -116,7 +116,7 @@ func (d *document) setting(n *yaml.Node, path, name string) Secret {
 		d.fault(n, path, quote(name)+" is not "+formSettingName)
 		return Secret{}
 	}
-	if !isReference(n.Value) && secretName(name) {
+	if !isReference(n.Value) && SecretName(name) {
 		d.fault(n, path, problemReference) // Before anything that shows a value.
 		return Secret{}
 	}
