@@ -227,7 +227,8 @@ func TestRefund_M3_NamesAForeignCurrency(t *testing.T) {
 		s := newScript(t)
 		s.hear(order.FactSucceeded, s.start("x"), currency(currencyCode))
 		s.refund(s.o.Payments[0].ID, 1_000)
-		last := s.entries[len(s.entries)-1]
+		entries := s.o.Entries()
+		last := entries[len(entries)-1]
 		if last.Type != order.RefundRequested || last.Change.Refund.Currency != want {
 			t.Errorf("%s: got %s of %q, want %q", currencyCode, last.Type, last.Change.Refund.Currency, want)
 		}
