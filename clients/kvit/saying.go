@@ -23,7 +23,7 @@ var sayings = map[string]string{
 	"attempt.declined":          "declined",
 	"attempt.unknown":           "the PSP did not answer; it is asked again",
 	"attempt.dead":              "cannot be paid any more",
-	"evidence.noted":            "{money} reported by {account}",
+	"evidence.noted":            "{money} at {account}",
 	"capture.requested":         "{money} to be taken",
 	"capture.failed":            "was not taken",
 	"void.requested":            "the hold is to be released",

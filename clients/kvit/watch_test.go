@@ -100,7 +100,7 @@ func payingAndRefunding() []*kvitv1.OrderEvent {
 	add("order.payment_failed", &is{AttemptId: "att_1", Reason: "not enough money on the card"})
 	paid := &is{
 		AttemptId: "att_1", AccountId: "liqpay-main", PaymentId: pay, Amount: dram(150000),
-		Source: kvitv1.EvidenceSource_EVIDENCE_SOURCE_CALLBACK,
+		Source: kvitv1.EvidenceSource_EVIDENCE_SOURCE_CALLBACK, Reason: "the money was taken",
 	}
 	add("evidence.noted", paid)
 	order.State, order.PaidAmount = kvitv1.OrderState_ORDER_STATE_PAID, dram(150000)

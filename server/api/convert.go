@@ -384,7 +384,10 @@ func detailEvidence(d *kvitv1.EventDetail, f *order.Evidence) {
 	if f == nil {
 		return
 	}
-	d.AttemptId, d.AccountId, d.Reason = f.AttemptID, f.Account, f.Failure
+	d.AttemptId, d.AccountId, d.Reason = f.AttemptID, f.Account, text.ExplainFact(string(f.Fact), text.With(text.ArgReason, f.Failure))
+	if f.Fact == order.FactDeclined && f.Failure != "" {
+		d.Reason += ": " + f.Failure
+	}
 	d.Source, d.Amount = evidenceSources[f.Source], questionedMessage(f.AmountMinor, f.Currency)
 }
 
@@ -394,7 +397,7 @@ func detailRefund(d *kvitv1.EventDetail, f *order.RefundFacts, v *order.View) {
 	}
 	d.RefundId, d.PaymentId, d.Reason = f.ID, f.PaymentID, f.Failure
 	if f.AmountMinor > 0 && v != nil {
-		d.Amount = moneyMessage(f.AmountMinor, v.Currency)
+		d.Amount = moneyMessage(f.AmountMinor, cmp.Or(f.Currency, v.Currency))
 	}
 }
 

@@ -286,7 +286,13 @@ func TestDetail_TellsWhatTheEntryIsAbout(t *testing.T) {
 			},
 			&kvitv1.EventDetail{
 				AttemptId: "att_1", AccountId: "liqpay-main", PaymentId: "pay_1", Amount: &kvitv1.Money{CurrencyCode: "UAH", MinorUnits: 700},
-				Source: kvitv1.EvidenceSource_EVIDENCE_SOURCE_CALLBACK,
+				Source: kvitv1.EvidenceSource_EVIDENCE_SOURCE_CALLBACK, Reason: "the money was taken",
+			},
+		},
+		"evidence of a decline": {
+			order.Change{Evidence: &order.Evidence{Source: order.FromLookup, Fact: order.FactDeclined, AttemptID: "att_1", Failure: "no money"}},
+			&kvitv1.EventDetail{
+				AttemptId: "att_1", Source: kvitv1.EvidenceSource_EVIDENCE_SOURCE_STATUS_LOOKUP, Reason: "declined: no money",
 			},
 		},
 		"a capture that is asked for": {
@@ -300,6 +306,10 @@ func TestDetail_TellsWhatTheEntryIsAbout(t *testing.T) {
 		"a refund": {
 			order.Change{Refund: &order.RefundFacts{ID: "ref_1", PaymentID: "pay_1", AmountMinor: 300}},
 			&kvitv1.EventDetail{RefundId: "ref_1", PaymentId: "pay_1", Amount: amd(300)},
+		},
+		"a refund in another currency": {
+			order.Change{Refund: &order.RefundFacts{ID: "ref_1", PaymentID: "pay_1", AmountMinor: 300, Currency: "UAH"}},
+			&kvitv1.EventDetail{RefundId: "ref_1", PaymentId: "pay_1", Amount: &kvitv1.Money{CurrencyCode: "UAH", MinorUnits: 300}},
 		},
 		"an exception": {
 			order.Change{Exception: &order.ExceptionFacts{

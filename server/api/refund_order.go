@@ -28,7 +28,7 @@ func (s *paymentService) RefundOrder(ctx context.Context, request *kvitv1.Refund
 	}
 	markReplayed(ctx, replayed)
 	if request.GetValidateOnly() {
-		refund.ID = "" // It was judged, and is not there.
+		refund.ID, refund.State = "", "" // It was judged, and is not there.
 	}
 	callOf(ctx).note(slog.String("refund_id", refund.ID), slog.String("refund_state", string(refund.State)))
 	return &kvitv1.RefundOrderResponse{Refund: refundMessage(&refund)}, nil

@@ -129,7 +129,7 @@ func TestRefundOrder_AllThatIsLeft(t *testing.T) {
 	if want := (payment.RefundOrder{OrderID: "A-1", ValidateOnly: true}); f.asked != want {
 		t.Errorf("it was asked %+v, want %+v", f.asked, want)
 	}
-	if got.GetRefund().GetRefundId() != "" || got.GetRefund().GetAmount().GetMinorUnits() != 1250 {
+	if got.GetRefund().GetRefundId() != "" || got.GetRefund().GetState() != 0 || got.GetRefund().GetAmount().GetMinorUnits() != 1250 {
 		t.Errorf("got %v", got)
 	}
 }

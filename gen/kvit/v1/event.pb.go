@@ -338,7 +338,8 @@ type EventDetail struct {
 	Amount *Money `protobuf:"bytes,7,opt,name=amount,proto3" json:"amount,omitempty"`
 	// Where a fact about money came from.
 	Source EvidenceSource `protobuf:"varint,8,opt,name=source,proto3,enum=kvit.v1.EvidenceSource" json:"source,omitempty"`
-	// Why: why it was declined or refused, or how it is known that an attempt can no longer be paid. One short text in English.
+	// What a PSP says happened, why something was declined or refused, or how it is known that an attempt can no longer be paid: one
+	// short text in English.
 	Reason        string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

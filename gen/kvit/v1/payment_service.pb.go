@@ -1347,7 +1347,7 @@ func (x *RefundOrderRequest) GetValidateOnly() bool {
 // The refund.
 type RefundOrderResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The refund as it is now; with validate_only, as it would be asked for, without an id.
+	// The refund as it is now; with validate_only, as it would be asked for, without an id and a state.
 	Refund        *Refund `protobuf:"bytes,1,opt,name=refund,proto3" json:"refund,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

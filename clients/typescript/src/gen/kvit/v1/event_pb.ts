@@ -174,7 +174,8 @@ export type EventDetail = Message<"kvit.v1.EventDetail"> & {
   source: EvidenceSource;
 
   /**
-   * Why: why it was declined or refused, or how it is known that an attempt can no longer be paid. One short text in English.
+   * What a PSP says happened, why something was declined or refused, or how it is known that an attempt can no longer be paid: one
+   * short text in English.
    *
    * @generated from field: string reason = 9;
    */

@@ -780,7 +780,7 @@ export const RefundOrderRequestSchema: GenMessage<RefundOrderRequest> = /*@__PUR
  */
 export type RefundOrderResponse = Message<"kvit.v1.RefundOrderResponse"> & {
   /**
-   * The refund as it is now; with validate_only, as it would be asked for, without an id.
+   * The refund as it is now; with validate_only, as it would be asked for, without an id and a state.
    *
    * @generated from field: kvit.v1.Refund refund = 1;
    */
