@@ -49,13 +49,15 @@
   });
 
   // The time that is left, counted from the server's clock and not from the phone's.
+  var ticking = 0;
   function tick() {
+    clearTimeout(ticking);
     var left = document.getElementById("left");
     if (!left) return;
     var ms = left.dataset.ms - (Date.now() - here), minutes = Math.floor(ms / 60000);
     if (ms <= 0) { location.replace(main.dataset.self); return; }
     if (minutes < 1440) left.textContent = minutes >= 60 && words(minutes) || digits(Math.floor(ms / 1000));
-    setTimeout(tick, minutes < 1440 ? 1000 : 60000);
+    ticking = setTimeout(tick, minutes < 1440 ? 1000 : 60000);
   }
   function digits(s) {
     var two = function (n) { return ("0" + n).slice(-2); };
@@ -88,7 +90,7 @@
       { headers: { Accept: "application/json" }, credentials: "omit", cache: "no-store" })
       .then(function (answer) { if (!answer.ok) throw answer; return answer.json(); })
       .then(function (now) { asking = false; failures = 0; show(now); ask(now.follow === "fast" ? 500 : Math.min(60000, 10000 + (Date.now() - here) / 20)); })
-      .catch(function (error) { asking = false; if (error.status !== 404) ask(Math.min(30000, 1000 << failures++)); });
+      .catch(function (error) { asking = false; if (error.status !== 404) ask(1000 << Math.min(5, failures++)); });
   }
   function show(now) {
     if (pressed || String(now.version) === main.dataset.version && now.state === main.dataset.state) return;
