@@ -29,7 +29,7 @@ test-go: $(CHECK) ## only the Go tests of PKG (./...), with real servers
 ci: ## what CI runs
 	@.ci/run
 
-generate: ## write gen/ from proto/
+generate: ## write gen/ and the TypeScript client from proto/
 	@tools/buf/generate.sh
 
 check-generate: ## fail when gen/ is not what proto/ generates

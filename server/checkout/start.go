@@ -38,7 +38,7 @@ func (v *visit) start() {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), startWithin)
 	defer cancel()
-	in := payment.StartAttempt{Token: v.token, Account: v.r.PostFormValue("way"), Nonce: nonce}
+	in := payment.StartAttempt{Token: v.token, Account: v.r.PostFormValue("way"), Nonce: nonce, Locale: chosen(v.r)}
 	started, err := v.door.pay.StartAttempt(ctx, in)
 	if err != nil {
 		v.refused(nonce, err)

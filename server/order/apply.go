@@ -216,7 +216,6 @@ func (o *Order) settle(act Act, p *Payment) error {
 // oddity says why a payment does not simply settle the order (X1), or "". A payment has one: the
 // first that holds, from "not our money" to "too late".
 func (o *Order) oddity(p *Payment, amountMinor int64, ev *Evidence, attemptWasDead bool) ExceptionKind {
-	expected := o.Terms.Amount.Minor()
 	switch {
 	case ev.PayeeDiffers:
 		return WrongMerchant
@@ -226,16 +225,26 @@ func (o *Order) oddity(p *Payment, amountMinor int64, ev *Evidence, attemptWasDe
 		return Duplicate
 	case o.State == Cancelled || o.State == Review && o.Resume == Cancelled:
 		return AfterCancel
+	}
+	expected := o.Terms.Amount.Minor()
+	switch {
 	case amountMinor > expected:
 		return Overpaid
 	case amountMinor < expected && (p.Authorized < expected || p.Captured == 0):
 		return Underpaid // A part captured of a sufficient hold is no oddity (O10).
-	case p.Captured > 0 && p.Authorized > 0 && o.openExceptionOf(p.ID) == nil:
-		return "" // The hold was in time; when it is captured is the merchant's affair (O10).
-	case !o.inTime(ev) || attemptWasDead && (ev.PaidAt == nil || !ev.PaidAtExact):
-		return Late // An attempt thought dead is believed only on an exact time of payment (O7, E2).
+	case o.late(p, ev, attemptWasDead):
+		return Late
 	}
 	return ""
+}
+
+// late reports whether money came too late (E2). A hold that was in time is captured when the merchant
+// likes (O10). An attempt thought dead is believed only on an exact time of payment (O7).
+func (o *Order) late(p *Payment, ev *Evidence, attemptWasDead bool) bool {
+	if p.Captured > 0 && p.Authorized > 0 && o.openExceptionOf(p.ID) == nil {
+		return false
+	}
+	return !o.inTime(ev) || attemptWasDead && (ev.PaidAt == nil || !ev.PaidAtExact)
 }
 
 // inTime is E2: by the PSP's paid-at where it is exact, else by the time of the first raw message.

@@ -1,10 +1,12 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/kvitpay/kvit/server/fault"
@@ -33,6 +35,8 @@ type StartAttempt struct {
 	Account string
 	// Nonce is the page's nonce, which the page has checked. A fixed link's order is keyed by it (L5).
 	Nonce string
+	// Locale is the language that the payer chose on the page: hy, uk, ru or en; empty where they chose none.
+	Locale string
 }
 
 // Started is how it goes on.
@@ -68,7 +72,7 @@ func (s *Service) StartAttempt(ctx context.Context, in StartAttempt) (Started, e
 			return Started{}, err
 		}
 	}
-	t := &start{service: s, account: account, read: &read, ids: s.newIDs()}
+	t := &start{service: s, account: account, read: &read, locale: in.Locale, ids: s.newIDs()}
 	t.token, _ = s.keys.LinkTokenWith(read.Link.KeyID, read.Link.ID)
 	if err := t.intend(ctx); err != nil {
 		return Started{}, err
@@ -101,7 +105,9 @@ type start struct {
 	service *Service
 	account *psp.Account
 	read    *store.LinkRead
-	ids     order.IDs
+	// locale is the language that the payer chose, empty where none.
+	locale string
+	ids    order.IDs
 	// token is that of the order's own page.
 	token string
 
@@ -183,10 +189,14 @@ func (t *start) intent() psp.Intent {
 	if o.Details != nil && o.Details.Description != "" {
 		description = o.Details.Description
 	}
+	back := s.publicURL + "/pay/" + t.token + "/return/" + t.attempt.ID
+	if t.locale != "" {
+		back += "?lang=" + url.QueryEscape(t.locale)
+	}
 	return psp.Intent{
 		Ref: s.mark.Ref(t.attempt.ID), Amount: o.Terms.Amount, Hold: o.Terms.Capture == order.Manual,
-		Description: description, Locale: o.Locale, SessionUntil: t.attempt.SessionUntil,
-		ReturnURL: s.publicURL + "/pay/" + t.token + "/return/" + t.attempt.ID, CallbackURL: s.callbackURL(t.account.ID()),
+		Description: description, Locale: cmp.Or(t.locale, o.Locale), SessionUntil: t.attempt.SessionUntil,
+		ReturnURL: back, CallbackURL: s.callbackURL(t.account.ID()),
 	}
 }
 
@@ -256,21 +266,14 @@ func (t *start) join(ctx context.Context) (Started, error) {
 	waiting, cancel := context.WithTimeout(ctx, joinWait)
 	defer cancel()
 	for {
-		data, err := t.service.store.Handoff(ctx, t.orderKey().Merchant, t.attempt.ID)
-		switch {
-		case err == nil:
-			started.Handoff = &psp.Handoff{}
-			if err := json.Unmarshal(data, started.Handoff); err != nil {
-				return Started{}, fmt.Errorf("read the way to the PSP: %w", err)
-			}
-			return started, nil
-		case !errors.Is(err, store.ErrNotFound):
-			return Started{}, away(err)
+		var err error
+		if started.Handoff, err = t.way(ctx); err != nil || started.Handoff != nil {
+			return started, err
 		}
 		taken, err := t.service.store.ClaimTask(ctx, t.taskKey(), workLease)
 		if err == nil {
 			t.fence = taken.Fence
-			return t.call(ctx)
+			return t.takeOver(ctx)
 		}
 		if !errors.Is(err, store.ErrNotFound) {
 			return Started{}, away(err)
@@ -279,4 +282,34 @@ func (t *start) join(ctx context.Context) (Started, error) {
 			return started, nil
 		}
 	}
+}
+
+// takeOver goes on where the first tap was left. The lease may be free because the first tap has just
+// come to its end: then its way is there by now.
+func (t *start) takeOver(ctx context.Context) (Started, error) {
+	way, err := t.way(ctx)
+	if err != nil {
+		return Started{}, err
+	}
+	if way == nil {
+		return t.call(ctx)
+	}
+	err = t.outcome(ctx, func(*writer.View, *order.Order, order.Act, *held) error { return nil }) // It gives the lease back.
+	return Started{Token: t.token, AttemptID: t.attempt.ID, Handoff: way}, err
+}
+
+// way is the committed way to the PSP, nil where there is none.
+func (t *start) way(ctx context.Context) (*psp.Handoff, error) {
+	data, err := t.service.store.Handoff(ctx, t.orderKey().Merchant, t.attempt.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil //nolint:nilnil // No way yet.
+	}
+	if err != nil {
+		return nil, away(err)
+	}
+	way := &psp.Handoff{}
+	if err := json.Unmarshal(data, way); err != nil {
+		return nil, fmt.Errorf("read the way to the PSP: %w", err)
+	}
+	return way, nil
 }

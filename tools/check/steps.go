@@ -24,7 +24,7 @@ const (
 )
 
 // racing are the rooms in which goroutines meet over shared memory: they are tested with the race detector.
-var racing = []string{"clients/go/", "server/app", "server/lock/", "server/stream", "server/writer"}
+var racing = []string{"clients/go/", "server/app", "server/lock/", "server/payment", "server/psp", "server/stream", "server/writer"}
 
 // check is one run.
 type check struct {
