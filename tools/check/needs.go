@@ -51,6 +51,22 @@ func buildNeeds() []need {
 	}
 }
 
+// browserVariable names the browser that the pages are tested in.
+const browserVariable = "KVIT_BROWSER"
+
+// browserNeeds is the browser that the pages are tested in.
+func browserNeeds() []need {
+	if os.Getenv(browserVariable) != "" {
+		return nil
+	}
+	return []need{{
+		what:   "Chromium (the payer's page is tested in it)",
+		have:   inPath("/usr/bin/chromium"),
+		debian: []string{"chromium"},
+		other:  "install Chromium, or set " + browserVariable,
+	}}
+}
+
 // provide installs what lacks, or says what it is and how to get it.
 func (c *check) provide(ctx context.Context, needs []need) error {
 	missing := lacking(needs)

@@ -41,7 +41,7 @@ type check struct {
 
 // all runs every step and returns the exit code.
 func (c *check) all(ctx context.Context) int {
-	if err := c.provide(ctx, append(serverNeeds(), buildNeeds()...)); err != nil {
+	if err := c.provide(ctx, slices.Concat(serverNeeds(), buildNeeds(), browserNeeds())); err != nil {
 		c.say("%v", err)
 		return 1
 	}
