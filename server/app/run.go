@@ -135,7 +135,7 @@ func (a *App) takeOrphans(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			a.log.LogAttrs(ctx, slog.LevelWarn, "orphaned callbacks were not taken in", slog.Any("error", err))
 		}
-		return more && applied > 0 && err == nil // Those of an account that is gone stay.
+		return more && applied > 0 && err == nil
 	})
 }
 

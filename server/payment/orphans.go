@@ -15,7 +15,11 @@ const orphansMax = 50
 // ApplyOrphans takes in callbacks that came before the attempt that they are about (C5). It says how
 // many, and whether there may be more.
 func (s *Service) ApplyOrphans(ctx context.Context) (applied int, more bool, err error) {
-	orphans, err := s.store.Orphans(ctx, orphansMax)
+	ids := make([]string, len(s.accounts))
+	for i, a := range s.accounts {
+		ids[i] = a.ID()
+	}
+	orphans, err := s.store.Orphans(ctx, ids, orphansMax)
 	if err != nil {
 		return 0, false, away(err)
 	}
@@ -24,9 +28,6 @@ func (s *Service) ApplyOrphans(ctx context.Context) (applied int, more bool, err
 		m := orphans[i]
 		var callback psp.Callback
 		account := s.account[m.Account]
-		if account == nil {
-			continue
-		}
 		if err := json.Unmarshal(m.Raw, &callback); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("read orphan %s: %w", m.ID, err))
 			continue

@@ -363,9 +363,9 @@ type Records interface {
 type Messages interface {
 	// Message reads one with its raw bytes, or ErrNotFound.
 	Message(ctx context.Context, key MessageKey) (Message, error)
-	// Orphans returns orphans of all merchants whose attempt is there by now, with their raw bytes,
+	// Orphans returns orphans of these accounts whose attempt is there by now, with their raw bytes,
 	// oldest first (C5).
-	Orphans(ctx context.Context, limit int) ([]Message, error)
+	Orphans(ctx context.Context, accounts []string, limit int) ([]Message, error)
 	// AddForged keeps a callback with a wrong signature, and the newest keep of its account (C1); a few
 	// more may stay until the next where several come at once. A repeat counts once.
 	AddForged(ctx context.Context, message Message, keep int) error

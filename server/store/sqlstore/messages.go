@@ -15,6 +15,10 @@ WHERE m.merchant = $1 AND m.account = $2 AND m.digest = $3`
 	readOrphans = `SELECT ` + messageColumns + `, m.sealed FROM messages m
 WHERE m.outcome = 'ORPHAN' AND EXISTS (
 	SELECT 1 FROM attempts a WHERE a.merchant = m.merchant AND a.attempt_id = m.attempt_id AND a.attempt_id <> '')
+`
+	readOrphansOnPostgres = readOrphans + `	AND m.account = ANY ($2::text[])
+ORDER BY m.received_at, m.message_id LIMIT $1`
+	readOrphansOnSQLite = readOrphans + `	AND m.account IN (SELECT value FROM json_each($2))
 ORDER BY m.received_at, m.message_id LIMIT $1`
 
 	countForged = `SELECT count(*) FROM forged WHERE merchant = $1 AND account = $2`
@@ -65,9 +69,14 @@ func (r *reads) opened(row *messageRow) (store.Message, error) {
 }
 
 // Orphans implements store.Messages.
-func (r *reads) Orphans(ctx context.Context, limit int) ([]store.Message, error) {
+func (r *reads) Orphans(ctx context.Context, accounts []string, limit int) ([]store.Message, error) {
+	of, err := r.textList(accounts)
+	if err != nil {
+		return nil, err
+	}
 	var rows []*messageRow
-	if err := r.db.SelectContext(ctx, &rows, readOrphans, r.unplanned([]any{limit})...); err != nil {
+	query := r.pick(readOrphansOnPostgres, readOrphansOnSQLite)
+	if err := r.db.SelectContext(ctx, &rows, query, r.unplanned([]any{limit, of})...); err != nil {
 		return nil, beforeCommit("find orphans", err)
 	}
 	out := make([]store.Message, len(rows))

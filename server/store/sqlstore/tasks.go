@@ -100,11 +100,11 @@ func (w *writes) ClaimTasks(ctx context.Context, claim store.Claim) ([]store.Tas
 }
 
 // textList is a list of texts as one argument: an array, or JSON on SQLite.
-func (w *writes) textList(list []string) (any, error) {
+func (r *reads) textList(list []string) (any, error) {
 	if list == nil {
 		list = []string{}
 	}
-	if w.dialect == onPostgres {
+	if r.dialect == onPostgres {
 		return list, nil
 	}
 	text, err := json.Marshal(list)

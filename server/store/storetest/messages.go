@@ -151,7 +151,7 @@ func orphansWait(t *testing.T, s store.Store) {
 	m.mustSave(&store.Changes{Messages: []store.Message{young, never, old, none, message("demo", "applied")}})
 	orphans := func(limit int, want ...store.Message) {
 		t.Helper()
-		found, err := s.Orphans(m.ctx(), limit)
+		found, err := s.Orphans(m.ctx(), []string{"acc", "another"}, limit)
 		if diff := same(want, found); diff != "" || err != nil {
 			t.Errorf("%s (%v)", diff, err)
 		}
@@ -167,6 +167,9 @@ func orphansWait(t *testing.T, s store.Store) {
 	old.Outcome, old.OrderID = store.MessageApplied, "A"
 	m.mustSave(&store.Changes{Messages: []store.Message{old}})
 	orphans(9, young)
+	if found, err := s.Orphans(m.ctx(), []string{"another"}, 9); len(found) != 0 || err != nil {
+		t.Errorf("found %d orphans of an account that has none (%v)", len(found), err)
+	}
 }
 
 func forgedNewest(t *testing.T, s store.Store) {
