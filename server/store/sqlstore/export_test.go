@@ -16,5 +16,5 @@ var Planned = []struct{ Index, SQL string }{
 	{"tasks_pkey", claimTaskOnPostgres},
 	{"tasks_of_order", nudgeTasksOnPostgres},
 	{"forged_newest", addForgedOnPostgres},
-	{"messages_orphaned", readOrphans},
+	{"messages_orphaned", readOrphansOnPostgres},
 }
