@@ -243,7 +243,7 @@ func inState(state order.State) payment.Page {
 	case order.Failed:
 		page.Live = &payment.PageAttempt{ID: "at_1", Account: "liqpay-main", State: order.AttemptRefused, Until: noon().Add(25 * time.Minute)}
 		page.Ways[0].Joins = true
-		page.Failure = "insufficient funds"
+		page.Failure = "there is not enough money on the card"
 	case order.Authorized:
 		page.Ways, page.Order.Authorized = nil, 1250000
 	case order.Paid, order.Review, order.ChargedBack:

@@ -202,7 +202,7 @@ func (shown *view) dress(s *scene, what sight) {
 		shown.Long = details.Description
 	}
 	if what == sight(order.Failed) {
-		shown.Reason = s.page.Failure
+		shown.Reason = text.Failure(s.lang, s.page.Failure)
 	}
 	shown.Items, shown.Rows = s.items(), s.rows()
 	if address := c.back.address(details); address != "" {
