@@ -17,6 +17,9 @@ const (
 	capturedMore  = "of more than the order asked for"
 )
 
+// pspPaymentIDLengthMax is how long a PSP's name of a payment may be: a row finds payments by it.
+const pspPaymentIDLengthMax = 255
+
 // aboutMoney reports whether the fact says how much money there is, and not only that something happened.
 func (ev *Evidence) aboutMoney() bool {
 	switch ev.Fact {
@@ -34,7 +37,7 @@ func (ev *Evidence) arrives() bool { return ev.Fact == FactAuthorized || ev.Fact
 // readable reports whether evidence can be kept as a payment's: a name and a currency that a row can
 // hold, and an amount that is more than nothing and small enough for every sum of the order (M3).
 func (o *Order) readable(ev *Evidence) bool {
-	if ev.PSPPaymentID != storable(ev.PSPPaymentID) {
+	if ev.PSPPaymentID != storable(ev.PSPPaymentID) || len(ev.PSPPaymentID) > pspPaymentIDLengthMax {
 		return false
 	}
 	if !ev.aboutMoney() {

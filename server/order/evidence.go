@@ -69,8 +69,12 @@ type Evidence struct {
 	RawID string `json:"raw_id,omitempty"`
 }
 
+// yearMax is the last year that an entry can be written with.
+const yearMax = 9999
+
 // tidy returns the evidence in the form in which it is kept: instants in UTC and microseconds, as
-// rows keep them (O3), and an account other than the attempt's own as a payee that differs (M4).
+// rows keep them (O3), and an account other than the attempt's own as a payee that differs (M4). A time of
+// payment that no entry can hold is none.
 func tidy(ev Evidence, now time.Time, account string) *Evidence {
 	if ev.ReceivedAt.IsZero() {
 		ev.ReceivedAt = now
@@ -79,6 +83,9 @@ func tidy(ev Evidence, now time.Time, account string) *Evidence {
 	if ev.PaidAt != nil {
 		at := instant(*ev.PaidAt)
 		ev.PaidAt = &at
+		if year := at.Year(); year < 1 || year > yearMax {
+			ev.PaidAt, ev.PaidAtExact = nil, false
+		}
 	}
 	ev.Failure, ev.Currency = storable(ev.Failure), storable(ev.Currency)
 	ev.PayeeDiffers = ev.PayeeDiffers || ev.Account != account

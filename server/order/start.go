@@ -52,6 +52,12 @@ func (o *Order) StartAttempt(act Act, spec AttemptSpec) (attempt Attempt, joined
 	return *o.Attempt(spec.ID), false, nil
 }
 
+// Awaited reports whether the order waits for a payment by its live attempt: it was not cancelled, and
+// no other money came for it.
+func (o *Order) Awaited() bool {
+	return (o.State == Processing || o.State == Failed) && o.LiveAttempt() != nil
+}
+
 // HandOff notes that the payer was given the way to the PSP. Evidence may have overtaken it (O9):
 // an attempt that is further on is left as it is.
 func (o *Order) HandOff(act Act, attemptID string) error {

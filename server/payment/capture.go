@@ -119,7 +119,8 @@ func (h *holding) command() writer.Command {
 }
 
 // intend commits what is asked of the hold, with a lease on the attempt's task. Where somebody works on
-// the attempt just now, the resolver asks as soon as they are done.
+// the attempt just now, the resolver asks as soon as they are done. Where the same was asked before and
+// has no answer yet, the resolver looks first: asked blindly, the PSP may refuse what it has done (I5).
 func (h *holding) intend(v *writer.View, reason string,
 	request func(o *order.Order, act order.Act) (order.Payment, error),
 ) (OrderInfo, error) {
@@ -136,6 +137,7 @@ func (h *holding) intend(v *writer.View, reason string,
 	}
 	act := order.NewAct(v.Now(), h.caller.actor(), h.ids)
 	act.Reason = reason
+	before := o.Version
 	p, err := request(o, act)
 	if err != nil {
 		return OrderInfo{}, err
@@ -145,16 +147,16 @@ func (h *holding) intend(v *writer.View, reason string,
 	}
 	h.payment = p
 	v.SaveOrder(o)
-	h.lease(v, o)
+	h.lease(v, o, o.Version != before)
 	return orderInfo(o, h.details, v.Now()), nil
 }
 
-func (h *holding) lease(v *writer.View, o *order.Order) {
+func (h *holding) lease(v *writer.View, o *order.Order, fresh bool) {
 	task, open := v.Task(h.attemptID)
 	if !open {
 		task = store.Task{TaskKey: h.taskKey(), Kind: store.AskAttempt, OrderID: o.ID.String(), Account: h.account.ID()}
 	}
-	if task.LeasedUntil.After(v.Now()) {
+	if !fresh || task.LeasedUntil.After(v.Now()) {
 		task.DueAt = v.Now()
 	} else {
 		task.Fence++
@@ -215,7 +217,7 @@ func (h *holding) act(ctx context.Context) error {
 		if t != nil {
 			t.askSoon(v.Now())
 			a := o.Attempt(h.attemptID)
-			t.done = a == nil || !a.Live()
+			t.done = (a == nil || !a.Live()) && !t.Hinted
 		}
 		return failHold(o, act, &h.payment, asked)
 	})

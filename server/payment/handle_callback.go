@@ -88,7 +88,7 @@ func (s *Service) keepForged(ctx context.Context, m store.Message) {
 	if s.observer.Forged != nil {
 		s.observer.Forged(m.Account)
 	}
-	if !s.forged.AllowN(s.now(), 1) {
+	if m.ReceivedAt = s.now(); !s.forged.AllowN(m.ReceivedAt, 1) {
 		return
 	}
 	if err := s.store.AddForged(ctx, m, forgedKept); err != nil && s.observer.Lost != nil {
@@ -201,7 +201,7 @@ func (t *taking) apply(ctx context.Context) error {
 				v.SaveOrder(o)
 				t.settleTask(v, o)
 			} else {
-				t.hint(v)
+				t.hint(v, o)
 			}
 			v.SaveMessage(m)
 			outcome = m.Outcome
@@ -214,21 +214,26 @@ func (t *taking) apply(ctx context.Context) error {
 	return err
 }
 
-// settleTask ends the questions about an attempt that has its final answer.
+// settleTask ends the questions about an attempt that has its final answer, but for the one that a hint asks for.
 func (t *taking) settleTask(v *writer.View, o *order.Order) {
 	task, open := v.Task(t.message.AttemptID)
-	if a := o.Attempt(task.ID); open && a != nil && !a.Live() {
+	if a := o.Attempt(task.ID); open && !task.Hinted && a != nil && !a.Live() {
 		v.FinishTask(task.ID)
 	}
 }
 
 // hint makes the lookup due that an unproven callback asks for (C4), also where the attempt had its answer.
-func (t *taking) hint(v *writer.View) {
+// The attempt's own account is asked, wherever the hint came in: another one knows nothing of it (O7).
+func (t *taking) hint(v *writer.View, o *order.Order) {
 	task, open := v.Task(t.message.AttemptID)
+	a := o.Attempt(t.message.AttemptID)
+	if a == nil {
+		return
+	}
 	if !open {
 		task = store.Task{
-			TaskKey: store.TaskKey{Merchant: t.message.Merchant, ID: t.message.AttemptID},
-			Kind:    store.AskAttempt, OrderID: t.message.OrderID, Account: t.account.ID(), DueAt: v.Now(),
+			TaskKey: store.TaskKey{Merchant: t.message.Merchant, ID: a.ID},
+			Kind:    store.AskAttempt, OrderID: t.message.OrderID, Account: a.Account, DueAt: v.Now(),
 		}
 	}
 	soon := v.Now()

@@ -35,6 +35,8 @@ type fakePSP struct {
 	refund  func(psp.Refund) (psp.Refunded, error)
 	capture func(psp.Capture) (psp.Report, error)
 	void    func(psp.Void) (psp.Report, error)
+	// read is what every callback reports, where it is set.
+	read *psp.Report
 }
 
 // spoken is what a callback says.
@@ -77,6 +79,9 @@ func (f *fakePSP) Start(_ context.Context, in psp.Intent) (psp.Handoff, error) {
 
 func (f *fakePSP) Read(_ context.Context, c psp.Callback) (psp.Report, psp.Reply, error) {
 	reply := psp.Reply{Status: 200, ContentType: "text/plain", Body: []byte("ok")}
+	if f.read != nil {
+		return *f.read, reply, nil
+	}
 	if strings.HasPrefix(string(c.Body), "forged") {
 		return psp.Report{}, psp.Reply{Status: 401}, psp.ErrForged
 	}

@@ -85,7 +85,8 @@ func (s *Service) RefundOrder(ctx context.Context, caller Caller, in RefundOrder
 	if !replayed {
 		working, cancel := context.WithTimeout(context.WithoutCancel(ctx), workMax)
 		defer cancel()
-		if err := s.sendRefund(working, info.OrderID, store.TaskKey{Merchant: caller.Merchant, ID: info.ID}, 0); err != nil {
+		task := store.TaskKey{Merchant: caller.Merchant, ID: info.ID}
+		if err := s.dispatchRefund(working, work{order: r.key(), task: task, actor: r.account, ids: s.newIDs()}); err != nil {
 			return RefundInfo{}, false, err
 		}
 	}
@@ -100,13 +101,16 @@ type refunding struct {
 	in      RefundOrder
 	id      order.ID
 	ids     order.IDs
+	// account is where the money is.
+	account string
 }
 
 func (r *refunding) key() store.OrderKey {
 	return store.OrderKey{Merchant: r.caller.Merchant, ID: r.id.String()}
 }
 
-// intend reserves the money and writes down that the PSP is about to be asked.
+// intend reserves the money, with a lease: whose caller or server is lost before the PSP is asked is sent
+// by the resolver (R1).
 func (r *refunding) intend(v *writer.View) (RefundInfo, error) {
 	o := v.Order(r.id)
 	if o == nil {
@@ -125,16 +129,13 @@ func (r *refunding) intend(v *writer.View) (RefundInfo, error) {
 	if err != nil {
 		return RefundInfo{}, err
 	}
-	act.Reason = "" // It stands beside the request.
-	if err := o.SendRefund(act, refund.ID); err != nil {
-		return RefundInfo{}, err
-	}
+	r.account = account.ID()
 	v.SaveOrder(o)
 	v.SaveTask(store.Task{
 		TaskKey: store.TaskKey{Merchant: o.Merchant, ID: refund.ID}, Kind: store.DoRefund, OrderID: o.ID.String(),
 		Account: account.ID(), DueAt: v.Now().Add(workLease), LeasedUntil: v.Now().Add(workLease),
 	})
-	return refundInfo(o, &o.Refunds[len(o.Refunds)-1]), nil
+	return refundInfo(o, &refund), nil
 }
 
 // check finds how much goes back and from where, and that the account can do it.
@@ -239,7 +240,7 @@ func (r *resolving) refund(ctx context.Context) error {
 	case refund == nil || !refund.Open():
 		return r.end(ctx)
 	case refund.State == order.RefundReserved:
-		return r.sendReserved(ctx)
+		return r.service.dispatchRefund(ctx, r.work(""))
 	}
 	p := r.order.Payment(refund.PaymentID)
 	report, err := r.ask(ctx, r.order.Attempt(p.AttemptID))
@@ -257,7 +258,7 @@ func (r *resolving) refund(ctx context.Context) error {
 			return nil
 		}
 		t.asked(v.Now())
-		t.askAfter(v.Now(), r.account) // It is asked about for as long as it is open.
+		t.askAfter(v.Now(), refund.RequestedAt, r.account) // It is asked about for as long as it is open.
 		if now := o.Refund(r.task.ID); now == nil || !now.Open() {
 			t.done = true
 			return nil
@@ -269,23 +270,24 @@ func (r *resolving) refund(ctx context.Context) error {
 	})
 }
 
-// sendReserved writes down that the PSP is about to be asked, and asks it.
-func (r *resolving) sendReserved(ctx context.Context) error {
+// dispatchRefund writes down that the PSP is about to be asked for a refund that waits, and asks it. Where
+// somebody has taken over, it is theirs to send (I5).
+func (s *Service) dispatchRefund(ctx context.Context, w work) error {
+	w.name = "SendRefund"
 	mine := false
-	err := r.service.finish(ctx, r.work("SendRefund"), func(v *writer.View, o *order.Order, act order.Act, t *held) error {
-		mine = t != nil
-		if !mine || o.Refund(r.task.ID).State != order.RefundReserved {
-			mine = false
+	err := s.finish(ctx, w, func(v *writer.View, o *order.Order, act order.Act, t *held) error {
+		r := o.Refund(w.task.ID)
+		if mine = t != nil && r != nil && r.State == order.RefundReserved; !mine {
 			return nil
 		}
 		t.LeasedUntil = v.Now().Add(workLease)
 		t.DueAt = t.LeasedUntil
-		return o.SendRefund(act, r.task.ID)
+		return o.SendRefund(act, r.ID)
 	})
 	if err != nil || !mine {
 		return err
 	}
-	return r.service.sendRefund(ctx, r.task.OrderID, r.task.TaskKey, r.task.Fence)
+	return s.sendRefund(ctx, w.order.ID, w.task, w.fence)
 }
 
 // Refund reads one refund. The fault of one that is not there is NotFound, REFUND_NOT_FOUND.

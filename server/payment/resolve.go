@@ -103,7 +103,7 @@ func (s *Service) resolve(ctx context.Context, task *store.Task) error {
 	r := &resolving{service: s, task: task, order: read.Order, account: s.account[task.Account], now: read.Now}
 	switch {
 	case r.account == nil:
-		return r.putOff(ctx, accountGone)
+		return r.waitForAccount(ctx)
 	case task.Kind == store.DoRefund:
 		return r.refund(ctx)
 	}
@@ -132,6 +132,21 @@ func (r *resolving) putOff(ctx context.Context, wait time.Duration) error {
 	return r.service.finish(ctx, r.work("PutTaskOff"), func(v *writer.View, _ *order.Order, _ order.Act, t *held) error {
 		if t != nil {
 			t.DueAt = v.Now().Add(wait)
+		}
+		return nil
+	})
+}
+
+// waitForAccount puts off what cannot be asked about, as its account is not in the settings. An attempt
+// whose time is over is stuck then: a person hears of it (O6).
+func (r *resolving) waitForAccount(ctx context.Context) error {
+	return r.service.finish(ctx, r.work("PutTaskOff"), func(v *writer.View, o *order.Order, act order.Act, t *held) error {
+		if t == nil {
+			return nil
+		}
+		t.DueAt = v.Now().Add(accountGone)
+		if a := o.Attempt(r.task.ID); a != nil && overdue(a, v.Now()) {
+			return o.Stick(act, a.ID)
 		}
 		return nil
 	})
@@ -166,14 +181,15 @@ func (r *resolving) attempt(ctx context.Context) error {
 func (r *resolving) end(ctx context.Context) error {
 	return r.service.finish(ctx, r.work("EndTask"), func(_ *writer.View, _ *order.Order, _ order.Act, t *held) error {
 		if t != nil {
-			t.done = !r.hintedMeanwhile(t)
+			t.done = !r.askedMeanwhile(t)
 		}
 		return nil
 	})
 }
 
-// hintedMeanwhile reports whether a callback asked for a lookup after this one was claimed (C4).
-func (r *resolving) hintedMeanwhile(t *held) bool { return t.Hinted && t.DueAt.After(r.task.DueAt) }
+// askedMeanwhile reports whether a callback, or who asked something of a hold, wants a lookup that begins
+// after this one was claimed (C4, I5).
+func (r *resolving) askedMeanwhile(t *held) bool { return t.DueAt.After(r.task.DueAt) }
 
 // lookup is what a question brought.
 type lookup struct {
@@ -252,7 +268,7 @@ func (r *resolving) conclude(ctx context.Context, found *lookup) error {
 
 // prove decides whether the attempt is dead (O7), stuck (O6), or asked about again.
 func (r *resolving) prove(o *order.Order, act order.Act, t *held, found *lookup) error {
-	proof := r.proof(o, act, found)
+	proof := r.proof(o, found)
 	switch {
 	case proof != "":
 		if err := o.Bury(act, r.task.ID, proof); err != nil {
@@ -263,22 +279,23 @@ func (r *resolving) prove(o *order.Order, act order.Act, t *held, found *lookup)
 			return err
 		}
 	}
-	again := r.hintedMeanwhile(t)
+	again, hinted := r.askedMeanwhile(t), t.Hinted
 	t.asked(act.Now)
 	a := o.Attempt(r.task.ID)
 	switch {
 	case again:
-		t.Hinted, t.DueAt = true, act.Now.Add(askSpacing)
+		t.Hinted, t.DueAt = hinted, act.Now.Add(askSpacing)
 		return nil
 	case !a.Live():
-		t.done = true
+		t.askSoon(act.Now)
+		t.done = !hinted // Else it stays until the next hint may be followed, which keeps the pace (C4).
 		return nil
 	}
 	return r.askAgain(o, act, t, a)
 }
 
 // proof is how we know that the attempt can no longer be paid, or "" (O7).
-func (r *resolving) proof(o *order.Order, act order.Act, found *lookup) order.DeathProof {
+func (r *resolving) proof(o *order.Order, found *lookup) order.DeathProof {
 	a := o.Attempt(r.task.ID)
 	unseen := a.State == order.AttemptCreated || a.State == order.AttemptUncertain
 	unpaid := errors.Is(found.err, errCannotAsk) || found.err == nil && found.report.Unpaid
@@ -287,7 +304,7 @@ func (r *resolving) proof(o *order.Order, act order.Act, found *lookup) order.De
 		return ""
 	case found.neverLeft && unseen:
 		return order.DeadNeverHandedOff
-	case overdue(a, act.Now) && unpaid:
+	case overdue(a, r.now) && unpaid: // Asked after the end: an answer from before it proves nothing.
 		return order.DeadSessionOver
 	}
 	return ""
@@ -299,12 +316,12 @@ func overdue(a *order.Attempt, now time.Time) bool { return !now.Before(a.Sessio
 // askAgain makes the attempt due by the PSP's schedule. When that has ended, it is stuck (O6). A hold
 // lives for days and is asked about at the schedule's last pace.
 func (r *resolving) askAgain(o *order.Order, act order.Act, t *held, a *order.Attempt) error {
-	more := t.askAfter(act.Now, r.account)
-	if overdue(a, act.Now) && !more && a.State != order.AttemptAuthorized {
+	more := t.askAfter(act.Now, a.StartedAt, r.account)
+	if overdue(a, r.now) && !more && a.State != order.AttemptAuthorized {
 		t.done = true
 		return o.Stick(act, a.ID)
 	}
-	if end := a.SessionUntil.Add(a.Grace); !overdue(a, act.Now) && t.DueAt.After(end) {
+	if end := a.SessionUntil.Add(a.Grace); !overdue(a, r.now) && t.DueAt.After(end) {
 		t.DueAt = end // The answer at its end is the one that counts.
 	}
 	return nil

@@ -201,21 +201,24 @@ func (t *start) intent() psp.Intent {
 }
 
 // handOff commits that the payer is given the way, before the payer is. Where somebody took over
-// meanwhile, theirs is the way (I5); an attempt that is dead by now is none.
+// meanwhile, theirs is the way (I5). Where nothing is to be paid by now, the way is given to nobody.
 func (t *start) handOff(ctx context.Context, handoff psp.Handoff) (Started, error) {
 	data, err := json.Marshal(handoff)
 	if err != nil {
 		return Started{}, fmt.Errorf("keep the way to the PSP: %w", err)
 	}
-	var dead, overtaken bool
+	var closed, overtaken bool
 	err = t.outcome(ctx, func(v *writer.View, o *order.Order, act order.Act, task *held) error {
 		a := o.Attempt(t.attempt.ID)
-		if dead, overtaken = !a.Live(), task == nil; dead {
+		closed, overtaken = !a.Live() || !o.Awaited(), task == nil
+		switch {
+		case closed && (overtaken || !a.Live()):
 			return nil
-		}
-		if !overtaken {
+		case closed:
+			return t.end(v, o, act, task, order.DeadNeverHandedOff)
+		case !overtaken:
 			v.SaveHandoff(store.Handoff{Merchant: o.Merchant, AttemptID: a.ID, Data: data})
-			task.askAfter(v.Now(), t.account)
+			task.askAfter(v.Now(), a.StartedAt, t.account)
 		}
 		return o.HandOff(act, a.ID)
 	})
@@ -223,8 +226,8 @@ func (t *start) handOff(ctx context.Context, handoff psp.Handoff) (Started, erro
 	switch {
 	case err != nil:
 		return Started{}, err
-	case dead:
-		return started, nil // A callback overtook us and said it all (O9): the page shows the status.
+	case closed:
+		return started, nil // The order was paid or cancelled meanwhile (O9, O10): the page shows the status.
 	case overtaken:
 		return t.join(ctx)
 	}
@@ -239,16 +242,21 @@ func (t *start) bury(ctx context.Context, proof order.DeathProof, cause error) e
 		if task == nil {
 			return nil
 		}
-		task.askSoon(v.Now())
-		err := o.Bury(act, t.attempt.ID, proof)
-		task.done = !o.Attempt(t.attempt.ID).Live()
-		return err
+		return t.end(v, o, act, task, proof)
 	})
 	if err != nil {
 		return err
 	}
 	return fault.New(fault.Unavailable, fault.ReasonPSPNotAttempted,
 		"The payment could not be started at the PSP. Nothing was charged; try again.", fault.Because(cause))
+}
+
+// end notes that nothing can come of the attempt, and ends its task unless a hint asks for a lookup (C4).
+func (t *start) end(v *writer.View, o *order.Order, act order.Act, task *held, proof order.DeathProof) error {
+	task.askSoon(v.Now())
+	err := o.Bury(act, t.attempt.ID, proof)
+	task.done = !o.Attempt(t.attempt.ID).Live() && !task.Hinted
+	return err
 }
 
 // outcome writes what the PSP said. The task is nil where somebody else has taken over (I5).

@@ -74,13 +74,26 @@ func (s *Service) finish(ctx context.Context, w work,
 	})
 }
 
-// askSoon makes a task due as soon as a question is allowed.
-func (t *held) askSoon(now time.Time) { t.DueAt = now.Add(askSpacing) }
+// askSoon makes a task due as soon as a question is allowed. What a hint asks for stays due (C4).
+func (t *held) askSoon(now time.Time) {
+	if !t.Hinted {
+		t.DueAt = now.Add(askSpacing)
+	}
+}
 
-// askAfter makes a task due by the PSP's schedule, and reports false where that has ended.
-func (t *held) askAfter(now time.Time, account *psp.Account) bool {
+// askAfter makes a task due by the PSP's schedule, and reports false where that has ended. Questions that
+// were nudged use none of it up: the schedule's points in time, counted from since, stay where they are.
+func (t *held) askAfter(now, since time.Time, account *psp.Account) bool {
 	wait, more := account.Declaration().Wait(t.Asked)
-	t.DueAt = now.Add(wait)
+	for _, step := range account.Declaration().Schedule {
+		if since = since.Add(step); since.After(now) {
+			wait, more = min(wait, since.Sub(now)), true
+			break
+		}
+	}
+	if !t.Hinted {
+		t.DueAt = now.Add(wait)
+	}
 	return more
 }
 
