@@ -1,6 +1,6 @@
 import { Code, ConnectError, type CallOptions } from "@connectrpc/connect";
 
-import { fromServer, retryAfterMs } from "./errors.js";
+import { fromServer, reasonOf, retryAfterMs } from "./errors.js";
 
 /** retryAfterMaxMs bounds what a server may ask for. */
 const retryAfterMaxMs = 60_000;
@@ -66,6 +66,9 @@ export async function retry<T>(call: (options: CallOptions) => Promise<T>, polic
 export function retryable(error: unknown): boolean {
   if (!(error instanceof ConnectError)) {
     return false;
+  }
+  if (reasonOf(error) === "PSP_NOT_ATTEMPTED") {
+    return false; // With this key the answer is recorded; another try is another call.
   }
   switch (error.code) {
     case Code.Unavailable:

@@ -170,6 +170,12 @@ for (const [name, [http2, transport]] of Object.entries(transports)) {
       }
     });
 
+    test("what never reached the PSP is another call, not this one again", async () => {
+      [keys, failures] = [[], [(): Promise<never> => Promise.reject(refusal(Code.Unavailable, "PSP_NOT_ATTEMPTED"))]];
+      await assert.rejects(retry((options) => client.createPaymentLink(request, options), { waitFirstMs: 1 }), { code: Code.Unavailable });
+      assert.equal(keys.length, 1);
+    });
+
     test("a request that cannot be written is not made again", async () => {
       const wrong = { idempotencyKey: "k", amount: { currencyCode: "AMD", minorUnits: 2n ** 64n } };
       await assert.rejects(client.createPaymentLink(wrong), (error) => !retryable(error));
