@@ -23,6 +23,7 @@ const (
 	// channelSize is the buffer of a subscriber in the obvious design.
 	channelSize = 256
 	pathPublish = "/publish"
+	pathPage    = "/page"
 	// compressMin is the server's own: answers below it are sent as they are.
 	compressMin = 4096
 	// tick is how often the floor looks which events are due.
@@ -34,10 +35,12 @@ type floorSpec struct {
 	Created []byte
 	// Batch is a StreamOrderEventsResponse; its events are published in turn.
 	Batch []byte
+	// Page is a payer's page.
+	Page []byte
 }
 
-// floor is the least server that speaks the same messages: CreatePaymentLink does nothing, and
-// StreamOrderEvents is the obvious design, a channel and a Send per subscriber and event.
+// floor is the least server that speaks the same messages: CreatePaymentLink and the
+// payer's page do nothing, and StreamOrderEvents is the obvious design, a channel and a Send per subscriber and event.
 type floor struct {
 	kvitv1connect.UnimplementedPaymentServiceHandler
 
@@ -60,6 +63,10 @@ func serveFloor(ctx context.Context, spec floorSpec, ready func(address string) 
 	mux := http.NewServeMux()
 	mux.Handle(kvitv1connect.NewPaymentServiceHandler(f, connect.WithCompressMinBytes(compressMin)))
 	mux.HandleFunc("POST "+pathPublish, f.servePublish)
+	mux.HandleFunc("GET "+pathPage, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(spec.Page)
+	})
 	server := &http.Server{Handler: mux, Protocols: &http.Protocols{}, ReadHeaderTimeout: time.Minute}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -45,16 +47,16 @@ type stage struct {
 }
 
 // open starts the server, and beside it the floor's, which answers with what the server answered once.
-func (s *stage) open(ctx context.Context, embedded bool) (err error) {
+func (s *stage) open(ctx context.Context, h house) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.server, err = s.startKvit(ctx, embedded); err != nil {
+	if s.server, err = s.startKvit(ctx, h); err != nil {
 		return err
 	}
-	spec, err := s.example(ctx)
+	spec, err := s.example(ctx, h.merchants == filePaying)
 	if err != nil {
 		return fmt.Errorf("make an example: %w", err)
 	}
@@ -95,7 +97,7 @@ func (s *stage) complaints() string {
 }
 
 // example creates one order and reads its events.
-func (s *stage) example(ctx context.Context) (floorSpec, error) {
+func (s *stage) example(ctx context.Context, paying bool) (floorSpec, error) {
 	t, err := newTemplate()
 	if err != nil {
 		return floorSpec{}, err
@@ -103,6 +105,9 @@ func (s *stage) example(ctx context.Context) (floorSpec, error) {
 	request := &kvitv1.CreatePaymentLinkRequest{}
 	if err := proto.Unmarshal(t.body, request); err != nil {
 		return floorSpec{}, err
+	}
+	if paying {
+		inHryvnias(request)
 	}
 	payments := kvitv1connect.NewPaymentServiceClient(http.DefaultClient, "http://"+s.server.public)
 	ctx, info := connect.NewClientContext(ctx)
@@ -129,7 +134,10 @@ func (s *stage) example(ctx context.Context) (floorSpec, error) {
 	if err != nil {
 		return floorSpec{}, err
 	}
-	spec.Batch, err = proto.Marshal(batch)
+	if spec.Batch, err = proto.Marshal(batch); err != nil {
+		return floorSpec{}, err
+	}
+	spec.Page, err = s.payersPage(ctx, created.GetLink().GetUrl())
 	return spec, err
 }
 
@@ -235,9 +243,9 @@ func createName(c call) string {
 // createGroup is CreatePaymentLink through the whole stack beside pgbench, replays and an empty handler.
 func createGroup(w *workshop, pg *postgres, seconds int) *group {
 	s := &stage{workshop: w, pg: pg, seconds: seconds}
-	g := &group{name: "create", after: s.afterCreates, explain: s.complaints}
+	g := &group{name: "create", after: s.afterCreates, explain: s.complaints, profiles: profileCreates}
 	g.open = func(ctx context.Context) (func() error, error) {
-		return s.close, errors.Join(s.open(ctx, false), pg.checkpoint(ctx))
+		return s.close, errors.Join(s.open(ctx, house{}), pg.checkpoint(ctx))
 	}
 	yardstick := func(script string, clients int) {
 		g.contestants = append(g.contestants, &contestant{name: pgName(script, clients), run: func(ctx context.Context) (sample, error) {
@@ -347,7 +355,7 @@ func sqliteGroup(w *workshop, seconds int) *group {
 	s := &stage{workshop: w, seconds: seconds}
 	const loop = "SQLite"
 	g := &group{name: "sqlite", explain: s.complaints}
-	g.open = func(ctx context.Context) (func() error, error) { return s.close, s.open(ctx, true) }
+	g.open = func(ctx context.Context) (func() error, error) { return s.close, s.open(ctx, house{embedded: true}) }
 	g.contestants = append(g.contestants, &contestant{name: loop, run: func(ctx context.Context) (sample, error) {
 		span := time.Duration(seconds) * time.Second
 		r, err := ask[loadResult](ctx, "sqlite", sqliteSpec{Dir: w.dir, Warm: warm, For: span})
@@ -361,4 +369,27 @@ func sqliteGroup(w *workshop, seconds int) *group {
 		})
 	}
 	return g
+}
+
+// payersPage is the page that a payer opens.
+func (s *stage) payersPage(ctx context.Context, address string) ([]byte, error) {
+	at, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.server.public+at.Path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("User-Agent", "Mobile")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	page, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the payer's page: %s", response.Status)
+	}
+	return page, err
 }

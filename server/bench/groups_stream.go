@@ -26,7 +26,7 @@ const latencyTarget = 20
 func streamGroup(w *workshop, pg *postgres, seconds int) *group {
 	s := &stage{workshop: w, pg: pg, seconds: seconds}
 	g := &group{name: "events", explain: s.complaints}
-	g.open = func(ctx context.Context) (func() error, error) { return s.close, s.open(ctx, false) }
+	g.open = func(ctx context.Context) (func() error, error) { return s.close, s.open(ctx, house{}) }
 	add := func(name, yardstick string, a audience, target float64, most bool) {
 		ours := &contestant{name: name, of: []string{yardstick}, target: target, most: most, run: func(ctx context.Context) (sample, error) {
 			return s.fanOut(ctx, a, false)
@@ -103,7 +103,7 @@ func memoryGroup(w *workshop, pg *postgres) *group {
 
 // idle opens streams on which nothing happens, and divides what they added to the server's memory.
 func (s *stage) idle(ctx context.Context, streams, each int) (_ sample, err error) {
-	if s.server, err = s.startKvit(ctx, false); err != nil {
+	if s.server, err = s.startKvit(ctx, house{}); err != nil {
 		return sample{}, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()

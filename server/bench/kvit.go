@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -47,7 +48,7 @@ func newWorkshop(ctx context.Context) (*workshop, error) {
 		return nil, err
 	}
 	w := &workshop{dir: dir, server: filepath.Join(dir, "server")}
-	w.env = []string{"HOME=" + dir, "TMPDIR=" + dir}
+	w.env = []string{"HOME=" + dir, "TMPDIR=" + dir, pspKeyVariable + "=" + pspKey}
 	for _, step := range []struct {
 		into    *string
 		program string
@@ -71,16 +72,30 @@ func newWorkshop(ctx context.Context) (*workshop, error) {
 			return nil, errors.Join(err, w.close())
 		}
 	}
-	var merchants strings.Builder
-	merchants.WriteString("merchants:\n")
-	for i := range merchantsMany {
-		fmt.Fprintf(&merchants, "  - {id: %s, name: Shop %d, mode: test, locale: hy}\n", merchantID(i), i)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "merchants.yaml"), []byte(merchants.String()), 0o600); err != nil {
-		return nil, errors.Join(err, w.close())
+	for file, accounts := range map[string]func(i int) string{fileMerchants: noAccounts, filePaying: liqpayAccounts} {
+		if err := os.WriteFile(filepath.Join(dir, file), merchantsFile(accounts), 0o600); err != nil {
+			return nil, errors.Join(err, w.close())
+		}
 	}
 	return w, nil
 }
+
+// The files of merchants that a server can be started with: those who only sell, and those who are paid.
+const (
+	fileMerchants = "merchants.yaml"
+	filePaying    = "paying.yaml"
+)
+
+// merchantsFile is a KVIT_CONFIG with many merchants; accounts are the PSP accounts of each.
+func merchantsFile(accounts func(i int) string) []byte {
+	text := []byte("merchants:\n")
+	for i := range merchantsMany {
+		text = fmt.Appendf(text, "  - {id: %s, name: Shop %d, mode: test, locale: hy%s}\n", merchantID(i), i, accounts(i))
+	}
+	return text
+}
+
+func noAccounts(int) string { return "" }
 
 func merchantID(i int) string { return fmt.Sprintf("shop-%02d", i) }
 
@@ -97,19 +112,26 @@ type kvit struct {
 	log     *os.File
 }
 
-// startKvit starts a server on PostgreSQL and Redis, or with nothing set on SQLite, and makes keys for
-// its merchants. What it logs goes to a file, as it would elsewhere.
-func (w *workshop) startKvit(ctx context.Context, embedded bool) (_ *kvit, err error) {
+// house is what a server is started with.
+type house struct {
+	// embedded means SQLite and no Redis, in place of PostgreSQL and Redis.
+	embedded bool
+	// merchants is the file of its merchants; empty means fileMerchants.
+	merchants string
+}
+
+// startKvit starts a server and makes keys for its merchants. What it logs goes to a file, as it would elsewhere.
+func (w *workshop) startKvit(ctx context.Context, h house) (_ *kvit, err error) {
 	data, err := os.MkdirTemp(w.dir, "data-")
 	if err != nil {
 		return nil, err
 	}
 	env := append([]string{
 		"KVIT_LISTEN=127.0.0.1:0", "KVIT_ADMIN_LISTEN=127.0.0.1:0", "KVIT_DATA_DIR=" + data,
-		"KVIT_CONFIG=" + filepath.Join(w.dir, "merchants.yaml"), "KVIT_BOOTSTRAP_API_KEY=" + w.platform,
+		"KVIT_CONFIG=" + filepath.Join(w.dir, cmp.Or(h.merchants, fileMerchants)), "KVIT_BOOTSTRAP_API_KEY=" + w.platform,
 		"KVIT_KEYS=file:" + filepath.Join(w.dir, "keys"),
 	}, w.env...)
-	if !embedded {
+	if !h.embedded {
 		env = append(env, "KVIT_DATABASE_URL="+w.postgres, "KVIT_REDIS_URL="+w.redis)
 	}
 	logs, err := os.Create(filepath.Join(data, "log"))

@@ -119,12 +119,12 @@ func bench(ctx context.Context, p *plan, w *workshop, opts options, out io.Write
 	if opts.profile == "" {
 		return nil
 	}
-	return profiles(ctx, p, w, pg, opts.profile)
+	return profiles(ctx, p, w, pg, groups, opts.profile)
 }
 
 // allGroups are what there is to measure, in the order of the table.
 func allGroups(w *workshop, pg *postgres, seconds int) []*group {
-	return []*group{createGroup(w, pg, seconds), sqliteGroup(w, seconds), streamGroup(w, pg, seconds), memoryGroup(w, pg)}
+	return []*group{createGroup(w, pg, seconds), sqliteGroup(w, seconds), payingGroup(w, pg, seconds), streamGroup(w, pg, seconds), memoryGroup(w, pg)}
 }
 
 // machine says what this runs on.

@@ -48,6 +48,8 @@ type group struct {
 	contestants []*contestant
 	// explain says what the server has to say about a failure.
 	explain func() string
+	// profiles opens a stage and returns the loads that are worth a profile; nil where there are none.
+	profiles func(ctx context.Context, s *stage) ([]profiled, error)
 	// after checks the group when all rounds are done, and notes what it saw.
 	after func(ctx context.Context) (notes []string, err error)
 }

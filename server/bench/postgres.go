@@ -28,6 +28,7 @@ const (
 	yardstickSchema = "yardstick"
 	scriptPG7       = "scripts/create_pg7.sql"
 	scriptPG1       = "scripts/create_pg1.sql"
+	scriptCallback  = "scripts/callback_pg7.sql"
 	// sampled is how many of the newest rows of a table are measured.
 	sampled = 2000
 	// dropMax is how long it may take to drop the database, which writes everything out first.
@@ -72,7 +73,7 @@ func openPostgres(ctx context.Context, address, dir string) (_ *postgres, err er
 	if p.db, err = sql.Open("pgx", ours.String()); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{scriptPG7, scriptPG1} {
+	for _, name := range []string{scriptPG7, scriptPG1, scriptCallback} {
 		text, err := scripts.ReadFile(name)
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, filepath.Base(name)), text, 0o600)
@@ -121,14 +122,21 @@ var (
 	transactions = regexp.MustCompile(`(?m)^number of transactions actually processed: (\d+)`)
 )
 
-// create runs a script for clients and returns its rate without its first second, in which connections
-// are made and statements are prepared.
+// create runs a script for clients.
 func (p *postgres) create(ctx context.Context, script string, clients, seconds int) (sample, error) {
 	p.runs++
+	s, _, err := p.script(ctx, script, clients, seconds)
+	return s, err
+}
+
+// script runs a script for clients and returns its rate without its first second, in which connections
+// are made and statements are prepared, and how many transactions there were in all.
+func (p *postgres) script(ctx context.Context, script string, clients, seconds int, more ...string) (s sample, all int, err error) {
 	args := []string{
 		"-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", strconv.Itoa(min(clients, 2)), "-T", strconv.Itoa(seconds + 1),
 		"-P", "1", "-D", "run=" + strconv.Itoa(10000+p.runs), "-D", "k=100000000", "-f", filepath.Join(p.dir, filepath.Base(script)),
 	}
+	args = append(args, more...)
 	log := ""
 	if clients == 1 { // For a median; with one client the log costs nothing.
 		log = filepath.Join(p.dir, "pgbench-"+strconv.Itoa(p.runs))
@@ -142,29 +150,28 @@ func (p *postgres) create(ctx context.Context, script string, clients, seconds i
 	}
 	output, err := cmd.CombinedOutput()
 	if err != nil {
-		return sample{}, fmt.Errorf("pgbench: %w\n%s", err, output)
+		return sample{}, 0, fmt.Errorf("pgbench: %w\n%s", err, output)
 	}
-	var s sample
-	if s.Rate, err = readRate(output, seconds+1); err != nil || log == "" {
-		return s, err
+	if s.Rate, all, err = readRate(output, seconds+1); err != nil || log == "" {
+		return s, all, err
 	}
 	s.P50, s.P99, err = readLog(log + "." + strconv.Itoa(cmd.Process.Pid))
-	return s, err
+	return s, all, err
 }
 
-// readRate is the rate of a run of so many seconds, without its first.
-func readRate(output []byte, seconds int) (float64, error) {
-	first, all := firstSecond.FindSubmatch(output), transactions.FindSubmatch(output)
-	if first == nil || all == nil {
-		return 0, fmt.Errorf("pgbench says no rate:\n%s", output)
+// readRate is the rate of a run of so many seconds, without its first, and the number of all transactions.
+func readRate(output []byte, seconds int) (tps float64, all int, err error) {
+	first, total := firstSecond.FindSubmatch(output), transactions.FindSubmatch(output)
+	if first == nil || total == nil {
+		return 0, 0, fmt.Errorf("pgbench says no rate:\n%s", output)
 	}
 	took, err := strconv.ParseFloat(string(first[1]), 64)
 	rate, rateErr := strconv.ParseFloat(string(first[2]), 64)
-	total, totalErr := strconv.ParseFloat(string(all[1]), 64)
-	if err := errors.Join(err, rateErr, totalErr); err != nil {
-		return 0, err
+	all, allErr := strconv.Atoi(string(total[1]))
+	if err := errors.Join(err, rateErr, allErr); err != nil {
+		return 0, 0, err
 	}
-	return (total - rate*took) / (float64(seconds) - took), nil
+	return (float64(all) - rate*took) / (float64(seconds) - took), all, nil
 }
 
 // readLog takes the quantiles from a log of transactions: the third field is the latency in microseconds.

@@ -141,6 +141,8 @@ func runChild(ctx context.Context, kind string, in io.Reader, out io.Writer) err
 	switch kind {
 	case "load":
 		return answer(task, say, func(spec loadSpec) (loadResult, error) { return load(ctx, spec) })
+	case "fire":
+		return answer(task, say, func(spec fireSpec) (fireResult, error) { return fire(ctx, spec) })
 	case "watch":
 		return answer(task, say, func(spec watchSpec) (watchResult, error) {
 			return watch(ctx, spec, func() error {

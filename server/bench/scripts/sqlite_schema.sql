@@ -86,3 +86,7 @@ CREATE TABLE texts (
     sealed blob NOT NULL,
     PRIMARY KEY (merchant, entry_id)
 ) STRICT;
+
+ALTER TABLE orders ADD COLUMN template_id text NOT NULL DEFAULT '';
+CREATE INDEX orders_of_template ON orders (merchant, template_id, created_at) WHERE template_id <> '';
+ALTER TABLE links ADD COLUMN accounts text NOT NULL DEFAULT '';
