@@ -116,7 +116,14 @@ func (s *liqPayScene) heldAndCaptured() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p.history(slices.Concat(held, []string{"capture.requested", "evidence.noted", "order.captured", "order.paid"})...).is("PAID", 12_050, 0)
+	captured := slices.Concat(held, []string{"capture.requested", "evidence.noted", "order.captured", "order.paid"})
+	p.history(captured...).is("PAID", 12_050, 0)
+	// LiqPay says "reversed" of this and of a hold that was released; only the first is a refund.
+	if refund, err := p.refund(0, 12_050); err != nil || refund.GetState() != kvitv1.RefundState_REFUND_STATE_POSTED {
+		s.t.Errorf("the refund is %s, %v", refund.GetState(), err)
+	}
+	back := []string{"refund.requested", "refund.sent", "evidence.noted", "refund.posted", "order.refunded"}
+	p.history(slices.Concat(captured, back)...).is("REFUNDED", 12_050, 12_050)
 }
 
 func (s *liqPayScene) heldAndVoided() {
