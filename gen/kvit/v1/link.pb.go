@@ -225,7 +225,9 @@ type Link struct {
 	// Where the button on the page of a paid order leads; empty where there is none.
 	SuccessUrl string `protobuf:"bytes,17,opt,name=success_url,json=successUrl,proto3" json:"success_url,omitempty"`
 	// Where the button on the page of a failed, expired or cancelled order leads; empty where there is none.
-	FailureUrl    string `protobuf:"bytes,18,opt,name=failure_url,json=failureUrl,proto3" json:"failure_url,omitempty"`
+	FailureUrl string `protobuf:"bytes,18,opt,name=failure_url,json=failureUrl,proto3" json:"failure_url,omitempty"`
+	// The PSP accounts to which the link is restricted, in the order in which payers see them; empty: all of the merchant's.
+	PspAccounts   []string `protobuf:"bytes,19,rep,name=psp_accounts,json=pspAccounts,proto3" json:"psp_accounts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -386,6 +388,13 @@ func (x *Link) GetFailureUrl() string {
 	return ""
 }
 
+func (x *Link) GetPspAccounts() []string {
+	if x != nil {
+		return x.PspAccounts
+	}
+	return nil
+}
+
 // One line of what is bought.
 type LineItem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -455,7 +464,7 @@ var File_kvit_v1_link_proto protoreflect.FileDescriptor
 
 const file_kvit_v1_link_proto_rawDesc = "" +
 	"\n" +
-	"\x12kvit/v1/link.proto\x12\akvit.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kvit/v1/merchant.proto\x1a\x13kvit/v1/money.proto\"\xba\x06\n" +
+	"\x12kvit/v1/link.proto\x12\akvit.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kvit/v1/merchant.proto\x1a\x13kvit/v1/money.proto\"\xdd\x06\n" +
 	"\x04Link\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12%\n" +
@@ -480,7 +489,8 @@ const file_kvit_v1_link_proto_rawDesc = "" +
 	"\vsuccess_url\x18\x11 \x01(\tR\n" +
 	"successUrl\x12\x1f\n" +
 	"\vfailure_url\x18\x12 \x01(\tR\n" +
-	"failureUrl\x1a;\n" +
+	"failureUrl\x12!\n" +
+	"\fpsp_accounts\x18\x13 \x03(\tR\vpspAccounts\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd3\x01\n" +

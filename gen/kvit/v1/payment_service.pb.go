@@ -61,7 +61,12 @@ type CreatePaymentLinkRequest struct {
 	CaptureMode CaptureMode `protobuf:"varint,14,opt,name=capture_mode,json=captureMode,proto3,enum=kvit.v1.CaptureMode" json:"capture_mode,omitempty"`
 	// Judge the request as the real call would, and write nothing. The answer shows what would be made; link.id and link.url of a
 	// link that is not there yet are empty.
-	ValidateOnly  bool `protobuf:"varint,15,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	ValidateOnly bool `protobuf:"varint,15,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// The PSP accounts at which payers may pay, in the order in which they see them: at most 16 ids, as ListPspAccounts gives them. Empty
+	// means all of the merchant's, in the order of the settings. They must be of the API key's mode (A1), and one of them must take the
+	// amount. They belong to the link and are no term of the order (O1): the same order_id with other accounts is the same order, and comes
+	// back with the link that it has. Orders made at a FIXED link are paid at its accounts.
+	PspAccounts   []string `protobuf:"bytes,16,rep,name=psp_accounts,json=pspAccounts,proto3" json:"psp_accounts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -199,6 +204,13 @@ func (x *CreatePaymentLinkRequest) GetValidateOnly() bool {
 		return x.ValidateOnly
 	}
 	return false
+}
+
+func (x *CreatePaymentLinkRequest) GetPspAccounts() []string {
+	if x != nil {
+		return x.PspAccounts
+	}
+	return nil
 }
 
 // The link, and the order where it has one.
@@ -2185,7 +2197,7 @@ var File_kvit_v1_payment_service_proto protoreflect.FileDescriptor
 
 const file_kvit_v1_payment_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1dkvit/v1/payment_service.proto\x12\akvit.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13kvit/v1/event.proto\x1a\x12kvit/v1/link.proto\x1a\x16kvit/v1/merchant.proto\x1a\x13kvit/v1/money.proto\x1a\x13kvit/v1/order.proto\x1a\x15kvit/v1/payment.proto\"\xd6\x10\n" +
+	"\x1dkvit/v1/payment_service.proto\x12\akvit.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13kvit/v1/event.proto\x1a\x12kvit/v1/link.proto\x1a\x16kvit/v1/merchant.proto\x1a\x13kvit/v1/money.proto\x1a\x13kvit/v1/order.proto\x1a\x15kvit/v1/payment.proto\"\xa5\x11\n" +
 	"\x18CreatePaymentLinkRequest\x12N\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[!-~]([ -~]{0,126}[!-~])?$R\x0eidempotencyKey\x121\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x11.kvit.v1.LinkKindB\n" +
@@ -2209,7 +2221,8 @@ const file_kvit_v1_payment_service_proto_rawDesc = "" +
 	"failureUrl\x12\x95\x01\n" +
 	"\bmetadata\x18\r \x03(\v2/.kvit.v1.CreatePaymentLinkRequest.MetadataEntryBH\xbaHE\x9a\x01B\x102\"\x11r\x0f\x10\x01\x18(2\t^\\P{Cc}*$*+r)\x18\xf4\x032$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$R\bmetadata\x12A\n" +
 	"\fcapture_mode\x18\x0e \x01(\x0e2\x14.kvit.v1.CaptureModeB\b\xbaH\x05\x82\x01\x02\x10\x01R\vcaptureMode\x12#\n" +
-	"\rvalidate_only\x18\x0f \x01(\bR\fvalidateOnly\x1a;\n" +
+	"\rvalidate_only\x18\x0f \x01(\bR\fvalidateOnly\x12M\n" +
+	"\fpsp_accounts\x18\x10 \x03(\tB*\xbaH'\x92\x01$\x10\x10\x18\x01\"\x1er\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,31}$R\vpspAccounts\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\x8b\a\xbaH\x87\a\x1ab\n" +
