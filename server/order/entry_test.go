@@ -84,6 +84,9 @@ func fill(v reflect.Value) {
 		}
 	case reflect.String:
 		v.SetString("x")
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0))
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Int64:

@@ -2,6 +2,7 @@ package order
 
 import (
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/kvitpay/kvit/server/fault"
@@ -38,9 +39,12 @@ type Link struct {
 	ExpiresAt time.Time
 	// OrderExpiresIn is how long an order of a fixed link is offered; 0 on dynamic links.
 	OrderExpiresIn time.Duration
-	CreatedAt      time.Time
-	DeactivatedAt  time.Time
-	Version        int64
+	// Accounts are the PSP accounts to which the link is restricted, in the order in which payers see them;
+	// none means all of the merchant's.
+	Accounts      []string
+	CreatedAt     time.Time
+	DeactivatedAt time.Time
+	Version       int64
 	// DetailsID is the entry beside which the words stand: the link's own, or its order's.
 	DetailsID string
 	// Details are filled in by reads, never by the write path.
@@ -63,6 +67,7 @@ type LinkFacts struct {
 	TokenHash      string        `json:"token_sha256"` // Hex, like every hash in an entry.
 	ExpiresAt      time.Time     `json:"expires_at"`
 	OrderExpiresIn time.Duration `json:"order_expires_in_ns,omitempty"`
+	Accounts       []string      `json:"accounts,omitempty"`
 }
 
 // LinkSpec is what a new link is made from. Details are those of a fixed link; a dynamic link shows its order's.
@@ -79,6 +84,7 @@ type LinkSpec struct {
 	TokenHash      [tokenHashLength]byte
 	ExpiresAt      time.Time
 	OrderExpiresIn time.Duration
+	Accounts       []string
 	Details        *Details
 }
 
@@ -95,6 +101,7 @@ func CreateLink(act Act, spec LinkSpec) (*Link, error) {
 		ID: spec.ID, Kind: spec.Kind, OrderID: spec.OrderID.text, AmountMinor: spec.Amount.Minor(),
 		Currency: spec.Amount.Currency().Code(), Capture: spec.Capture, Live: spec.Live, Locale: spec.Locale,
 		KeyID: spec.KeyID, TokenHash: hex.EncodeToString(spec.TokenHash[:]), ExpiresAt: instant(spec.ExpiresAt), OrderExpiresIn: spec.OrderExpiresIn,
+		Accounts: slices.Clone(spec.Accounts),
 	}, &Private{Details: spec.Details})
 	return l, err
 }
@@ -121,7 +128,7 @@ func (l *Link) Entries() []Entry { return l.entries }
 // Clone returns a copy that shares nothing that a decision changes.
 func (l *Link) Clone() *Link {
 	c := *l
-	c.entries = append([]Entry(nil), l.entries...)
+	c.Accounts, c.entries = slices.Clone(l.Accounts), slices.Clone(l.entries)
 	return &c
 }
 
@@ -182,7 +189,8 @@ func (l *Link) foldCreated(e *Entry) error {
 	*l = Link{
 		Merchant: e.Merchant, ID: f.ID, Kind: f.Kind, OrderID: orderID, State: LinkActive, Amount: amount,
 		Capture: f.Capture, Live: f.Live, Locale: f.Locale, KeyID: f.KeyID, TokenHash: [tokenHashLength]byte(hash),
-		ExpiresAt: f.ExpiresAt, OrderExpiresIn: f.OrderExpiresIn, CreatedAt: e.At, entries: l.entries,
+		ExpiresAt: f.ExpiresAt, OrderExpiresIn: f.OrderExpiresIn, Accounts: slices.Clone(f.Accounts), CreatedAt: e.At,
+		entries: l.entries,
 	}
 	if e.TextHash != "" {
 		l.DetailsID = e.ID

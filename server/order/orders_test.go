@@ -1,6 +1,7 @@
 package order_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -146,6 +147,37 @@ func TestDeactivate_L3_IsTheOnlyChangeOfALink(t *testing.T) {
 	if diff := cmp.Diff(link, replayed, cmp.AllowUnexported(order.ID{}), cmp.Comparer(func(a, b money.Amount) bool { return a == b }),
 		cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".entries" }, cmp.Ignore())); diff != "" {
 		t.Errorf("replaying the link gives another (O3): %s", diff)
+	}
+}
+
+func TestLink_L3_ItsAccountsAreFrozen(t *testing.T) {
+	t.Parallel()
+	accounts := []string{"second", "first"}
+	amount, err := money.New(full, "AMD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := order.CreateLink(newScript(t).act(), order.LinkSpec{
+		Merchant: "demo", ID: "lnk_1", Kind: order.Fixed, Amount: amount, Capture: order.Automatic, ExpiresAt: epoch.Add(time.Hour),
+		Accounts: accounts,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts[0], link.Clone().Accounts[1] = "another", "another"
+	replayed, err := order.ReplayLink(link.Entries())
+	if err != nil {
+		t.Fatal(err)
+	}
+	replayed.Accounts[0] = "another" // The entry keeps what it said.
+	again, err := order.ReplayLink(link.Entries())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []*order.Link{link, again} {
+		if !slices.Equal(l.Accounts, []string{"second", "first"}) {
+			t.Errorf("restricted to %v", l.Accounts)
+		}
 	}
 }
 
