@@ -10,6 +10,9 @@ ALTER TABLE payments ADD COLUMN void_asked integer NOT NULL DEFAULT 0;
 ALTER TABLE orders ADD COLUMN template_id text NOT NULL DEFAULT '';
 CREATE INDEX orders_of_template ON orders (merchant, template_id, created_at) WHERE template_id <> '';
 
+-- The PSP accounts to which a link is restricted, with spaces between; empty means all of the merchant's.
+ALTER TABLE links ADD COLUMN accounts text NOT NULL DEFAULT '';
+
 CREATE INDEX refunds_listed ON refunds (merchant, requested_at);
 
 -- What PSPs sent, sealed, beside the parsed fact (J5). A repeat has the same digest (C1).

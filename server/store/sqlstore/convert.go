@@ -362,10 +362,12 @@ type linkRow struct {
 	TokenHash      digest `db:"token_hash" json:"token_hash"`
 	ExpiresAt      micros `db:"expires_at" json:"expires_at"`
 	OrderExpiresNS int64  `db:"order_expires_ns" json:"order_expires_ns"`
-	CreatedAt      micros `db:"created_at" json:"created_at"`
-	DeactivatedAt  micros `db:"deactivated_at" json:"deactivated_at"`
-	Version        int64  `db:"version" json:"version"`
-	DetailsID      string `db:"details_id" json:"details_id"`
+	// Accounts have spaces between.
+	Accounts      string `db:"accounts" json:"accounts"`
+	CreatedAt     micros `db:"created_at" json:"created_at"`
+	DeactivatedAt micros `db:"deactivated_at" json:"deactivated_at"`
+	Version       int64  `db:"version" json:"version"`
+	DetailsID     string `db:"details_id" json:"details_id"`
 }
 
 func linkRowOf(l *order.Link) linkRow {
@@ -374,9 +376,16 @@ func linkRowOf(l *order.Link) linkRow {
 		Currency: l.Amount.Currency().Code(), Amount: l.Amount.Minor(), Capture: string(l.Capture),
 		Live: l.Live, Locale: l.Locale, KeyID: l.KeyID, TokenHash: l.TokenHash,
 		ExpiresAt: micros{l.ExpiresAt}, OrderExpiresNS: int64(l.OrderExpiresIn),
-		CreatedAt: micros{l.CreatedAt}, DeactivatedAt: micros{l.DeactivatedAt},
+		Accounts: strings.Join(l.Accounts, " "), CreatedAt: micros{l.CreatedAt}, DeactivatedAt: micros{l.DeactivatedAt},
 		Version: l.Version, DetailsID: l.DetailsID,
 	}
+}
+
+func (r *linkRow) accounts() []string {
+	if r.Accounts == "" {
+		return nil
+	}
+	return strings.Split(r.Accounts, " ")
 }
 
 func (r *linkRow) link() (*order.Link, error) {
@@ -396,7 +405,7 @@ func (r *linkRow) link() (*order.Link, error) {
 		Amount: amount, Capture: order.Capture(r.Capture), Live: r.Live, Locale: r.Locale,
 		KeyID: r.KeyID, TokenHash: r.TokenHash,
 		ExpiresAt: r.ExpiresAt.Time, OrderExpiresIn: time.Duration(r.OrderExpiresNS),
-		CreatedAt: r.CreatedAt.Time, DeactivatedAt: r.DeactivatedAt.Time,
+		Accounts: r.accounts(), CreatedAt: r.CreatedAt.Time, DeactivatedAt: r.DeactivatedAt.Time,
 		Version: r.Version, DetailsID: r.DetailsID, Details: nil,
 	}, nil
 }

@@ -4,17 +4,17 @@ package sqlstore
 const (
 	insertLinks = `INSERT INTO links (
 	merchant, link_id, kind, order_id, state, currency, amount, capture, live, locale, key_id, token_hash, expires_at,
-	order_expires_ns, created_at, deactivated_at, version, details_id)
+	order_expires_ns, accounts, created_at, deactivated_at, version, details_id)
 SELECT
 	merchant, link_id, kind, order_id, state, currency, amount, capture, live, locale, key_id, token_hash, expires_at,
-	order_expires_ns, created_at, deactivated_at, version, details_id
+	order_expires_ns, accounts, created_at, deactivated_at, version, details_id
 FROM unnest(
 	$1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::boolean[],
-	$10::text[], $11::text[], $12::bytea[], $13::timestamptz[], $14::bigint[], $15::timestamptz[], $16::timestamptz[],
-	$17::bigint[], $18::text[])
+	$10::text[], $11::text[], $12::bytea[], $13::timestamptz[], $14::bigint[], $15::text[], $16::timestamptz[],
+	$17::timestamptz[], $18::bigint[], $19::text[])
 	AS r(
 	merchant, link_id, kind, order_id, state, currency, amount, capture, live, locale, key_id, token_hash, expires_at,
-	order_expires_ns, created_at, deactivated_at, version, details_id)
+	order_expires_ns, accounts, created_at, deactivated_at, version, details_id)
 ON CONFLICT DO NOTHING`
 
 	updateLinks = `UPDATE links AS l SET
@@ -209,6 +209,7 @@ func (p *pipe) links(w *written[linkRow]) {
 		blobs(p, w.fresh, func(r *linkRow) []byte { return r.TokenHash[:] })
 		times(p, w.fresh, func(r *linkRow) micros { return r.ExpiresAt })
 		int64s(p, w.fresh, func(r *linkRow) int64 { return r.OrderExpiresNS })
+		texts(p, w.fresh, func(r *linkRow) string { return r.Accounts })
 		times(p, w.fresh, func(r *linkRow) micros { return r.CreatedAt })
 		timesOrNull(p, w.fresh, func(r *linkRow) micros { return r.DeactivatedAt })
 		int64s(p, w.fresh, func(r *linkRow) int64 { return r.Version })

@@ -4,8 +4,8 @@ package sqlstore
 const (
 	insertLinksRow insertion = `INSERT INTO links (
 	merchant, link_id, kind, order_id, state, currency, amount, capture, live, locale, key_id, token_hash, expires_at,
-	order_expires_ns, created_at, deactivated_at, version, details_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	order_expires_ns, accounts, created_at, deactivated_at, version, details_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	insertOrdersRow insertion = `INSERT INTO orders (
 	merchant, order_id, link_id, template_id, kind, currency, amount, capture, customer_id, viber_bot, viber_user_id,
@@ -100,8 +100,8 @@ WHERE merchant = $7 AND task_id = $8`
 func (r *linkRow) values() []any {
 	return []any{
 		r.Merchant, r.LinkID, r.Kind, r.OrderID, r.State, r.Currency, r.Amount, r.Capture, r.Live, r.Locale, r.KeyID,
-		r.TokenHash[:], r.ExpiresAt.Time, r.OrderExpiresNS, r.CreatedAt.Time, r.DeactivatedAt.orNull(), r.Version,
-		r.DetailsID,
+		r.TokenHash[:], r.ExpiresAt.Time, r.OrderExpiresNS, r.Accounts, r.CreatedAt.Time, r.DeactivatedAt.orNull(),
+		r.Version, r.DetailsID,
 	}
 }
 

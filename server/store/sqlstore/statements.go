@@ -8,7 +8,8 @@ const (
 	o.offer_until, o.accept_until, o.created_at, o.updated_at, o.details_id, o.settled_by`
 
 	linkColumns = `l.merchant, l.link_id, l.kind, l.order_id, l.state, l.currency, l.amount, l.capture, l.live, l.locale,
-	l.key_id, l.token_hash, l.expires_at, l.order_expires_ns, l.created_at, l.deactivated_at, l.version, l.details_id`
+	l.key_id, l.token_hash, l.expires_at, l.order_expires_ns, l.accounts, l.created_at, l.deactivated_at, l.version,
+	l.details_id`
 )
 
 // The columns of a message without its raw bytes, as m, of a task, as t, and of a payment's owner, as p.
@@ -85,7 +86,7 @@ WHERE o.merchant = $1 AND o.order_id = $2`
 	(SELECT json_object('merchant', merchant, 'link_id', link_id, 'kind', kind, 'order_id', order_id, 'state', state,
 		'currency', currency, 'amount', amount, 'capture', capture, 'live', json(iif(live, 'true', 'false')),
 		'locale', locale, 'key_id', key_id, 'token_hash', hex(token_hash), 'expires_at', expires_at,
-		'order_expires_ns', order_expires_ns, 'created_at', created_at, 'deactivated_at', deactivated_at,
+		'order_expires_ns', order_expires_ns, 'accounts', accounts, 'created_at', created_at, 'deactivated_at', deactivated_at,
 		'version', version, 'details_id', details_id)
 		FROM links WHERE merchant = o.merchant AND link_id = o.link_id) AS link`
 )

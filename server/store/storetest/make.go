@@ -89,6 +89,8 @@ type wish struct {
 	ago   time.Duration
 	offer time.Duration
 	live  bool
+	// accounts are those to which the link is restricted.
+	accounts []string
 }
 
 func (w wish) filled() wish {
@@ -116,6 +118,7 @@ func (m *maker) newLink(act order.Act, w wish) *order.Link {
 	spec := order.LinkSpec{
 		Merchant: w.merchant, ID: w.link, Kind: w.kind, Amount: m.amount(price), Capture: order.Automatic, Live: w.live,
 		Locale: "hy", KeyID: "k1", TokenHash: sha256.Sum256([]byte(w.merchant + w.link)), ExpiresAt: act.Now.Add(w.offer),
+		Accounts: w.accounts,
 	}
 	if w.kind == order.Dynamic {
 		spec.OrderID = m.id(w.id)

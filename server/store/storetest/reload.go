@@ -16,7 +16,7 @@ import (
 // lesson is an order with everything set that a create can set.
 func lesson(merchant, id string) wish {
 	return wish{
-		merchant: merchant, id: id, live: true,
+		merchant: merchant, id: id, live: true, accounts: []string{"second", "fi-r_st"},
 		customer: order.Customer{CustomerID: "c-" + id, ViberBot: "bot", ViberUserID: "u-" + id},
 		details: order.Details{
 			Description: "Դաս — урок", Name: "Անահիտ", Email: "a@example.com", Phone: "+374", SuccessURL: "https://example.com/",
@@ -49,6 +49,14 @@ func reloadGivesEveryField(t *testing.T, s store.Store) {
 		t.Fatal(err)
 	}
 	if diff := same(closed, m.load(keysOf(w)).Links[w.linkKey()]); diff != "" {
+		t.Error(diff)
+	}
+	read, err := s.Order(m.ctx(), w.orderKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Details = &w.details
+	if diff := same(closed, read.Link); diff != "" { // An order's current link is read with it.
 		t.Error(diff)
 	}
 }
@@ -199,7 +207,7 @@ func (m *maker) mustRead(w wish, want *order.Order) {
 func reloadGivesFixedLinks(t *testing.T, s store.Store) {
 	t.Helper()
 	m := newMaker(t, s, "demo")
-	w := wish{merchant: "demo", link: "lnk_fixed", kind: order.Fixed, details: order.Details{Description: "Coffee"}}
+	w := wish{merchant: "demo", link: "lnk_fixed", kind: order.Fixed, accounts: []string{"one"}, details: order.Details{Description: "Coffee"}}
 	made := m.createLink(w)
 	if diff := same(made, m.load(store.Keys{Links: []store.LinkKey{w.linkKey()}}).Links[w.linkKey()]); diff != "" {
 		t.Error(diff)
@@ -207,6 +215,9 @@ func reloadGivesFixedLinks(t *testing.T, s store.Store) {
 	read, err := s.Link(m.ctx(), w.linkKey())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if diff := same(made.Accounts, read.Link.Accounts); diff != "" {
+		t.Error(diff)
 	}
 	if read.Order != nil || read.Link.Details == nil || read.Link.Details.Description != "Coffee" {
 		t.Errorf("read %+v with details %+v", read, read.Link.Details)
