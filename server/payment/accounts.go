@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"encoding/base64"
 	"net/url"
+	"strconv"
 
 	"github.com/kvitpay/kvit/server/fault"
 	"github.com/kvitpay/kvit/server/money"
@@ -72,12 +73,47 @@ func takes(a *psp.Account, w wants) error {
 	return a.Declaration().Takes(w.amount)
 }
 
-// payable reports as a fault that none of the merchant's accounts can take such an order, with what
-// the first one of its mode says. A merchant without accounts of that mode may make links all the same:
-// the accounts can come later (L5).
-func (s *Service) payable(merchant string, w wants) error {
+// accountsAt are the accounts to which the link is restricted, in its order, or all of its merchant's. One
+// that is no longer in the settings is left out.
+func (s *Service) accountsAt(l *order.Link) []*psp.Account {
+	if len(l.Accounts) == 0 {
+		return s.accountsOf[l.Merchant]
+	}
+	var list []*psp.Account
+	for _, id := range l.Accounts {
+		if a := s.account[id]; a != nil && a.Merchant() == l.Merchant {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// named are the accounts that a caller restricts a link to, or all of its merchant's where it names none.
+func (s *Service) named(caller Caller, ids []string) ([]*psp.Account, error) {
+	if len(ids) == 0 {
+		return s.accountsOf[caller.Merchant], nil
+	}
+	list := make([]*psp.Account, len(ids))
+	for i, id := range ids {
+		path := "psp_accounts[" + strconv.Itoa(i) + "]"
+		switch a := s.account[id]; {
+		case a == nil || a.Merchant() != caller.Merchant:
+			return nil, fieldFault(path, "is not an account of the merchant")
+		case a.Live() != caller.Live:
+			return nil, fieldFault(path, "is of the other mode: a test order is paid at test accounts only, a live one at live accounts")
+		default:
+			list[i] = a
+		}
+	}
+	return list, nil
+}
+
+// payable reports as a fault that none of the accounts can take such an order, with what the first one of
+// its mode says. A merchant without accounts of that mode may make links all the same: the accounts can
+// come later (L5).
+func payable(accounts []*psp.Account, w wants) error {
 	var refused error
-	for _, a := range s.accountsOf[merchant] {
+	for _, a := range accounts {
 		if a.Live() != w.live {
 			continue
 		}

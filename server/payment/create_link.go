@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kvitpay/kvit/server/fault"
@@ -46,7 +47,10 @@ type CreateLink struct {
 	ExpiresIn time.Duration
 	// OrderExpiresIn is how long an order of a fixed link is offered; 0 means the default.
 	OrderExpiresIn time.Duration
-	ValidateOnly   bool
+	// Accounts are the only PSP accounts at which payers may pay, in the order in which they see them; none
+	// means all of the merchant's. They are no term of the order (O1).
+	Accounts     []string
+	ValidateOnly bool
 }
 
 // CreatedLink is what CreateLink answers. Order is nil for a fixed link.
@@ -131,9 +135,6 @@ func (s *Service) creation(caller Caller, in CreateLink) (*creation, error) {
 	if in.Capture == "" {
 		in.Capture = order.Automatic
 	}
-	if err := s.payable(caller.Merchant, wants{amount: in.Amount, hold: in.Capture == order.Manual, live: caller.Live}); err != nil {
-		return nil, err
-	}
 	c.terms = order.Terms{Kind: in.Kind, Amount: in.Amount, Capture: in.Capture, Customer: in.Customer, ItemsHash: items}
 	c.locale = text.Match(in.Locale, merchant.Locale).String()
 	c.linkID = c.ids.ID("lnk_", 0)
@@ -155,6 +156,9 @@ func (c *creation) run(ctx context.Context, known *store.OrderRead) (CreatedLink
 		cmd.Keys.Links = append(cmd.Keys.Links, store.LinkKey{Merchant: c.caller.Merchant, ID: known.Link.ID})
 	}
 	return once(ctx, c.service, c.caller, c.call, cmd, func(v *writer.View) (CreatedLink, error) {
+		if err := c.payable(); err != nil {
+			return CreatedLink{}, err
+		}
 		act := order.NewAct(v.Now(), c.caller.actor(), c.ids)
 		if c.in.Kind == order.Fixed {
 			return c.fixed(v, act)
@@ -256,8 +260,18 @@ func (c *creation) linkSpec(until time.Time, orderLife time.Duration, details *o
 	return order.LinkSpec{
 		Merchant: c.caller.Merchant, ID: c.linkID, Kind: c.in.Kind, OrderID: c.orderID, Amount: c.terms.Amount,
 		Capture: c.terms.Capture, Live: c.caller.Live, Locale: c.locale, KeyID: c.keyID, TokenHash: c.hash,
-		ExpiresAt: until, OrderExpiresIn: orderLife, Details: details,
+		ExpiresAt: until, OrderExpiresIn: orderLife, Accounts: c.in.Accounts, Details: details,
 	}
+}
+
+// payable refuses a link that could not be paid as the settings are now. A repeat gets its recorded answer
+// whatever became of the accounts (I2).
+func (c *creation) payable() error {
+	accounts, err := c.service.named(c.caller, c.in.Accounts)
+	if err != nil {
+		return err
+	}
+	return payable(accounts, wants{amount: c.terms.Amount, hold: c.terms.Capture == order.Manual, live: c.caller.Live})
 }
 
 // until is the end of the offer, by the database's clock (E1).
@@ -331,5 +345,6 @@ func (c *creation) fields() []seal.FieldValue {
 	if in.OrderExpiresIn != 0 {
 		f.text("order_expires_in", in.OrderExpiresIn.String())
 	}
+	f.text("psp_accounts", strings.Join(in.Accounts, " "))
 	return f
 }

@@ -34,6 +34,7 @@ func TestCreateLink_I1_EveryFieldCounts(t *testing.T) {
 		IdempotencyKey: "k", Kind: order.Dynamic, OrderID: "A-1", Amount: dram(t, 100), Capture: order.Automatic, Locale: "hy",
 		Customer:  order.Customer{CustomerID: "c", ViberBot: "b", ViberUserID: "u"},
 		ExpiresAt: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), ExpiresIn: time.Hour, OrderExpiresIn: time.Hour,
+		Accounts: []string{"one", "two"},
 		Details: order.Details{
 			Description: "d", Name: "n", Email: "e", Phone: "p", SuccessURL: "https://s", FailureURL: "https://f",
 			Items: []order.Item{{Name: "i", Quantity: 1, AmountMinor: 100}}, Metadata: map[string]string{"a": "b"},
@@ -65,7 +66,7 @@ func TestCreateLink_I1_EveryFieldCounts(t *testing.T) {
 			}
 		}
 	})
-	if checked < 19 {
+	if checked < 20 {
 		t.Fatalf("only %d fields were looked at", checked)
 	}
 	live := caller
@@ -120,6 +121,10 @@ func others(t *testing.T, path string, field reflect.Value) []reflect.Value {
 			list = append(list, reflect.ValueOf([]order.Item{item}))
 		}
 		return append(list, reflect.ValueOf([]order.Item{value[0], value[0]}), zero)
+	case []string:
+		return []reflect.Value{
+			reflect.ValueOf([]string{value[1], value[0]}), reflect.ValueOf(value[:1]), reflect.ValueOf([]string{value[0] + value[1]}), zero,
+		}
 	case map[string]string:
 		return []reflect.Value{
 			reflect.ValueOf(map[string]string{"a": "B"}), reflect.ValueOf(map[string]string{"A": "b"}),

@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"slices"
 	"time"
 
 	"github.com/kvitpay/kvit/server/order"
@@ -37,6 +38,7 @@ type LinkInfo struct {
 	KeyID          string          `json:"key_id"`
 	ExpiresAt      time.Time       `json:"expires_at"`
 	OrderExpiresIn time.Duration   `json:"order_expires_in_ns,omitempty"`
+	Accounts       []string        `json:"accounts,omitempty"`
 	CreatedAt      time.Time       `json:"created_at"`
 	DeactivatedAt  time.Time       `json:"deactivated_at,omitzero"`
 	// Details are the link's own words; those of a dynamic link are its order's.
@@ -63,7 +65,7 @@ func linkInfo(l *order.Link, details *order.Details, now time.Time) LinkInfo {
 		ID: l.ID, Kind: l.Kind, State: l.StateAt(now), OrderID: l.OrderID.String(),
 		Currency: l.Amount.Currency().Code(), AmountMinor: l.Amount.Minor(), Capture: l.Capture, Live: l.Live,
 		Locale: l.Locale, KeyID: l.KeyID, ExpiresAt: l.ExpiresAt, OrderExpiresIn: l.OrderExpiresIn,
-		CreatedAt: l.CreatedAt, DeactivatedAt: l.DeactivatedAt,
+		Accounts: slices.Clone(l.Accounts), CreatedAt: l.CreatedAt, DeactivatedAt: l.DeactivatedAt,
 	}
 	if l.Kind == order.Fixed && details != nil {
 		info.Details = *details

@@ -27,7 +27,7 @@ type Page struct {
 	// Order is nil for a fixed link, which makes an order for each payer who presses Pay (L5).
 	Order    *OrderInfo
 	Merchant Merchant
-	// Ways are the ways to pay now, in the merchant's order: none where nothing can be paid.
+	// Ways are the ways to pay now, in the link's order or else in the merchant's: none where nothing can be paid.
 	Ways []Way
 	// Live is the attempt that may still be paid, nil where there is none.
 	Live *PageAttempt
@@ -170,7 +170,7 @@ func (s *Service) ways(read *store.LinkRead, live *PageAttempt) []Way {
 		return nil
 	}
 	var ways []Way
-	for _, a := range s.accountsOf[read.Link.Merchant] {
+	for _, a := range s.accountsAt(read.Link) {
 		if takes(a, wantsOf(read.Link)) != nil {
 			continue
 		}

@@ -19,8 +19,7 @@ const payersOrderPrefix = "kv_"
 // finds the one that the same page made before: it is keyed by link and page nonce (L5).
 func (s *Service) payersOrder(ctx context.Context, template *store.LinkRead, nonce string) (store.LinkRead, error) {
 	from := template.Link
-	seed := s.keys.MAC(seal.PurposeNonce, []byte("order"), []byte(from.ID), []byte(nonce))
-	ids := order.IDs{Seed: [16]byte(seed[:16]), Salt: [16]byte(seed[16:])}
+	ids := s.payersIDs(from, nonce)
 	id, err := order.ParseID(ids.ID(payersOrderPrefix, 0))
 	if err != nil {
 		return store.LinkRead{}, err
@@ -58,6 +57,7 @@ func (s *Service) payersOrder(ctx context.Context, template *store.LinkRead, non
 			own, err := order.CreateLink(act, order.LinkSpec{
 				Merchant: from.Merchant, ID: linkID, Kind: order.Dynamic, OrderID: id, Amount: from.Amount, Capture: from.Capture,
 				Live: from.Live, Locale: from.Locale, KeyID: keyID, TokenHash: seal.TokenHash(token), ExpiresAt: until,
+				Accounts: from.Accounts,
 			})
 			if err != nil {
 				return err
@@ -78,6 +78,18 @@ func (s *Service) payersOrder(ctx context.Context, template *store.LinkRead, non
 		return store.LinkRead{}, away(err)
 	}
 	return read, nil
+}
+
+// payersIDs are what a page's order and link are named by. They come from the key that the template's
+// address was made with, which stays while a key is exchanged for a newer one: servers of which some have
+// it already make one order, not two.
+func (s *Service) payersIDs(from *order.Link, nonce string) order.IDs {
+	parts := [][]byte{[]byte("order"), []byte(from.ID), []byte(nonce)}
+	seed, known := s.keys.MACWith(from.KeyID, seal.PurposeNonce, parts...)
+	if !known {
+		seed = s.keys.MAC(seal.PurposeNonce, parts...)
+	}
+	return order.IDs{Seed: [16]byte(seed[:16]), Salt: [16]byte(seed[16:])}
 }
 
 // words are a template's words for an order of its own.

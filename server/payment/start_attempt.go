@@ -53,8 +53,8 @@ type Started struct {
 // A second tap joins the live attempt and gets the same way (O7).
 //
 // The faults beside those of reads: LINK_INACTIVE, ORDER_STATE, ATTEMPT_IN_PROGRESS, ACCOUNT_UNAVAILABLE
-// for an account that is not there or cannot take the order, and PSP_NOT_ATTEMPTED where certainly
-// nothing happened and the payer may try again. An unknown outcome is no fault.
+// for an account that is not there, is none of the link's or cannot take the order, and PSP_NOT_ATTEMPTED
+// where certainly nothing happened and the payer may try again. An unknown outcome is no fault.
 func (s *Service) StartAttempt(ctx context.Context, in StartAttempt) (Started, error) {
 	read, err := s.linkByToken(ctx, in.Token)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Service) StartAttempt(ctx context.Context, in StartAttempt) (Started, e
 // choose finds the account that the payer wants to pay at.
 func (s *Service) choose(read *store.LinkRead, id string) (*psp.Account, error) {
 	var able []*psp.Account
-	for _, a := range s.accountsOf[read.Link.Merchant] {
+	for _, a := range s.accountsAt(read.Link) {
 		if takes(a, wantsOf(read.Link)) == nil && (id == "" || a.ID() == id) {
 			able = append(able, a)
 		}
