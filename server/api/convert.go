@@ -182,6 +182,7 @@ func linkMessage(l *payment.LinkInfo) *kvitv1.Link {
 		Metadata: l.Details.Metadata, OrderExpiresIn: span(l.OrderExpiresIn),
 		LineItems: itemMessages(l.Details.Items, l.Currency), CaptureMode: captureModes[l.Capture],
 		Mode: modeMessage(l.Live), Locale: l.Locale, SuccessUrl: l.Details.SuccessURL, FailureUrl: l.Details.FailureURL,
+		PspAccounts: l.Accounts,
 	}
 }
 

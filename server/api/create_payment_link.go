@@ -60,6 +60,6 @@ func createLink(r *kvitv1.CreatePaymentLinkRequest) (payment.CreateLink, error) 
 			CustomerID: customer.GetCustomerId(), ViberBot: customer.GetViber().GetBot(), ViberUserID: customer.GetViber().GetUserId(),
 		},
 		ExpiresAt: expires, ExpiresIn: r.GetExpiresIn().AsDuration(),
-		OrderExpiresIn: r.GetOrderExpiresIn().AsDuration(), ValidateOnly: r.GetValidateOnly(),
+		OrderExpiresIn: r.GetOrderExpiresIn().AsDuration(), Accounts: r.GetPspAccounts(), ValidateOnly: r.GetValidateOnly(),
 	}, nil
 }
