@@ -29,7 +29,7 @@ var floors = [][]string{
 	{"server/lock", "server/notify", "server/psp", "server/seal", "server/store", "server/stream", "server/viber"},
 	{"server/lock/", "server/notify/", "server/psp/", "server/store/", "server/stream/", "server/writer"},
 	{"server/access", "server/chat", "server/operate", "server/outbox", "server/payment", "server/reconcile"},
-	{"server/adapter/", "server/api", "server/checkout"},
+	{"server/adapter/", "server/api", "server/checkout", "server/checkout/"},
 	{"server/app"},
 	{"server", "server/bench"},
 }

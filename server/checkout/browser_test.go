@@ -9,65 +9,24 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/kvitpay/kvit/server/checkout"
+	"github.com/kvitpay/kvit/server/checkout/browsertest"
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/payment"
 	"github.com/kvitpay/kvit/server/psp"
 	"github.com/kvitpay/kvit/server/seal"
 )
 
-const (
-	browserTools  = "../../tools/browser"
-	chromium      = "/usr/bin/chromium"
-	browserWithin = 5 * time.Minute
-)
-
-// needBrowser skips a test where there is no browser to run it in; under CI=true it fails.
-func needBrowser(t *testing.T) {
-	t.Helper()
-	browser := os.Getenv("KVIT_BROWSER")
-	if browser == "" {
-		browser = chromium
-	}
-	for _, program := range []string{"node", "npm", "bash", browser} {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is needed: install Node 20 and Chromium (on Debian: apt-get install nodejs npm chromium)", program)
-		}
-		t.Skipf("%s is not here", program)
-	}
-}
-
-// runBrowser runs a script of tools/browser against the server at address. Its report has a line for
-// each promise: "ok ..." or "not ok ..." with the reason.
-func runBrowser(t *testing.T, script, address string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), browserWithin)
-	defer cancel()
-	command := exec.CommandContext(ctx, filepath.Join(browserTools, "run.sh"), script)
-	command.Env = append(os.Environ(), "KVIT_PAGE_URL="+address)
-	said, err := command.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", script, err, said)
-	}
-	t.Logf("%s", said)
-}
-
 // The page in a real browser: small phones, no JavaScript, accessibility, what follows an order live.
 func TestBrowser_L2_PageOnAPhone(t *testing.T) {
 	t.Parallel()
-	needBrowser(t)
+	browsertest.Need(t)
 	stage := newStage(t)
-	runBrowser(t, "checkout.mjs", stage.URL)
+	browsertest.Run(t, "checkout.mjs", stage.URL)
 }
 
 // stage is the page over HTTP, a PSP at another origin, and a control for the script.

@@ -31,9 +31,9 @@ export async function wantSoon(holds, what, withinMs = 10000) {
   throw new Error(what);
 }
 
-// run checks promises one after the other, each in a browser context of its own, and ends the process:
-// 0 where all hold. A promise is { name, screen, check(page, context) }.
-export async function run(promises) {
+// run checks promises, atOnce of them at the same time, each in a browser context of its own, and ends
+// the process: 0 where all hold. A promise is { name, screen, check(page, context) }.
+export async function run(promises, atOnce = 1) {
   const only = process.env.KVIT_ONLY ?? "";
   const browser = await chromium.launch({
     executablePath: process.env.KVIT_BROWSER ?? "/usr/bin/chromium",
@@ -41,38 +41,48 @@ export async function run(promises) {
   });
   if (shots) await mkdir(shots, { recursive: true });
   let failed = 0;
-  for (const { name, screen, check } of promises.filter((p) => p.name.includes(only))) {
-    const context = await browser.newContext(screen ?? phone);
-    context.setDefaultTimeout(15000);
-    const page = await context.newPage();
-    const complaints = watch(page);
-    try {
-      await check(page, context);
-      want(complaints.length === 0, `the browser complains: ${complaints.join("; ")}`);
-      want((await context.cookies()).length === 0, "a cookie was set");
-      console.log(`ok ${name}`);
-    } catch (error) {
-      failed++;
-      console.log(`not ok ${name}: ${error.message}`);
-    }
-    await context.close();
-  }
+  const left = promises.filter((p) => p.name.includes(only));
+  const work = async () => {
+    for (let next = left.shift(); next; next = left.shift()) if (!await holds(browser, next)) failed++;
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
   await browser.close();
   process.exit(failed === 0 ? 0 : 1);
 }
 
+async function holds(browser, { name, screen, check }) {
+  const context = await browser.newContext(screen ?? phone);
+  context.setDefaultTimeout(15000);
+  const complaints = watch(context);
+  try {
+    await check(await context.newPage(), context);
+    want(complaints.length === 0, `the browser complains: ${complaints.join("; ")}`);
+    want((await context.cookies()).length === 0, "a cookie was set");
+    console.log(`ok ${name}`);
+    return true;
+  } catch (error) {
+    console.log(`not ok ${name}: ${error.message}`);
+    return false;
+  } finally {
+    await context.close();
+  }
+}
+
 // watch collects what a browser says about errors, refused content and requests to strangers. Where a
-// payer is sent is no stranger: those are navigations.
-function watch(page) {
+// payer is sent is no stranger, those are navigations; nor is a page to itself.
+function watch(context) {
   const complaints = [];
-  page.on("console", (said) => {
-    if (said.type() === "error" && !said.text().startsWith("Failed to load resource")) complaints.push(said.text());
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("request", (request) => {
-    const url = new URL(request.url());
-    const ours = url.origin === new URL(base).origin || url.protocol === "data:";
-    if (!ours && !request.isNavigationRequest()) complaints.push(`asked a stranger: ${url.origin}`);
+  const origin = (url) => new URL(url).origin;
+  context.on("page", (page) => {
+    page.on("console", (said) => {
+      if (said.type() === "error" && !said.text().startsWith("Failed to load resource")) complaints.push(said.text());
+    });
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("request", (request) => {
+      if (request.isNavigationRequest() || request.url().startsWith("data:")) return;
+      const asked = origin(request.url());
+      if (asked !== origin(base) && asked !== origin(request.frame().url())) complaints.push(`asked a stranger: ${asked}`);
+    });
   });
   return complaints;
 }
