@@ -93,8 +93,12 @@ func (o *Order) applyAuthorized(act Act, ev *Evidence, _ Policy) error {
 	}
 	p = o.Payment(facts.ID)
 	kind := o.oddity(p, ev.AmountMinor, ev, over)
-	if kind == "" && over {
+	switch {
+	case kind != "":
+	case over:
 		kind = Late // Nobody asks about a finished attempt any more: a person must see to the hold.
+	case o.goodHold(p.ID) != nil:
+		kind = Duplicate // Two cards in one session: one hold stands for the order.
 	}
 	if kind != "" {
 		return o.hold(act, kind, p, ev.AmountMinor)
@@ -194,7 +198,8 @@ func (o *Order) captured(act Act, p *Payment) error {
 	return o.record(act, OrderCaptured, Change{Payment: &PaymentFacts{ID: p.ID, Captured: p.Captured}}, nil)
 }
 
-// settle makes a payment the one on which the order settles. What was returned of it before shows at once.
+// settle makes a payment the one on which the order settles. What was returned of it before shows at once,
+// and what is still held of others is too much.
 func (o *Order) settle(act Act, p *Payment) error {
 	if x := o.openExceptionOf(p.ID); x != nil {
 		if err := o.resolve(act, x.ID, ResolvedAccepted); err != nil {
@@ -203,6 +208,11 @@ func (o *Order) settle(act Act, p *Payment) error {
 	}
 	if err := o.record(act, OrderPaid, Change{To: Paid, Payment: &PaymentFacts{ID: p.ID}}, nil); err != nil {
 		return err
+	}
+	for spare := o.goodHold(p.ID); spare != nil; spare = o.goodHold(p.ID) {
+		if err := o.hold(act, Duplicate, spare, spare.Authorized); err != nil {
+			return err
+		}
 	}
 	switch {
 	case p.ChargedBack > 0:

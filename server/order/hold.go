@@ -5,7 +5,7 @@ import "github.com/kvitpay/kvit/server/fault"
 // RequestCapture writes down that held money is about to be taken (O10). Zero means all of it. Asked
 // for again with the same amount, it changes nothing. It returns the payment and the amount to take.
 func (o *Order) RequestCapture(act Act, amountMinor int64) (payment Payment, askedMinor int64, err error) {
-	p := o.goodHold()
+	p := o.goodHold("")
 	if o.State != Authorized || p == nil {
 		return Payment{}, 0, o.refuse(act.Now, "No money is held for the order.")
 	}
@@ -29,7 +29,7 @@ func (o *Order) RequestCapture(act Act, amountMinor int64) (payment Payment, ask
 // RequestVoid writes down that the hold of an authorized order is about to be released, which cancels
 // the order (O10). Asked for again, it changes nothing. It returns the payment that is held.
 func (o *Order) RequestVoid(act Act) (Payment, error) {
-	p := o.goodHold()
+	p := o.goodHold("")
 	switch {
 	case o.State != Authorized || p == nil:
 		return Payment{}, o.refuse(act.Now, "No money is held for the order.")
@@ -67,10 +67,21 @@ func (o *Order) holdFailed(p *Payment, failure string) Change {
 	}
 }
 
-// goodHold is the held payment that AUTHORIZED is about, or nil.
-func (o *Order) goodHold() *Payment {
+// goodHold is the held payment that AUTHORIZED is about, or nil. The payment named but is not looked at.
+func (o *Order) goodHold(but string) *Payment {
 	for i := range o.Payments {
-		if p := &o.Payments[i]; p.onHold() && o.openExceptionOf(p.ID) == nil {
+		if p := &o.Payments[i]; p.ID != but && p.onHold() && o.openExceptionOf(p.ID) == nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// spareHold is money that was held for the order beside the good hold, or nil.
+func (o *Order) spareHold() *Payment {
+	for i := range o.Payments {
+		p := &o.Payments[i]
+		if x := o.openExceptionOf(p.ID); p.onHold() && x != nil && x.Kind == Duplicate {
 			return p
 		}
 	}

@@ -129,3 +129,53 @@ func TestApply_E2_AHoldThatWasLateIsLateWhenItIsCaptured(t *testing.T) {
 		t.Errorf("%s, %+v", s.o.State, s.o.Exceptions)
 	}
 }
+
+// Two cards of one session are held: one hold stands for the order, and a person hears of the other.
+func TestApply_X1_ASecondHoldIsADuplicate(t *testing.T) {
+	t.Parallel()
+	s, a := heldOrder(t)
+	s.hear(order.FactAuthorized, a, payment("p2"))
+	s.open(order.Duplicate)
+	first, err := s.o.RequestVoid(s.act())
+	if err != nil || first.PSPPaymentID == "p2" {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	s.hear(order.FactVoided, a)
+	s.state(order.Cancelled)
+	s.hear(order.FactSucceeded, a, payment("p2"))
+	s.open(order.AfterCancel)
+}
+
+func TestApply_X1_TheSecondHoldStandsWhereThePSPReleasesTheFirst(t *testing.T) {
+	t.Parallel()
+	s, a := heldOrder(t)
+	s.hear(order.FactAuthorized, a, payment("p2"))
+	s.hear(order.FactVoided, a)
+	s.state(order.Authorized)
+	p, _, err := s.o.RequestCapture(s.act(), 0)
+	if err != nil || p.PSPPaymentID != "p2" {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	s.hear(order.FactSucceeded, a, payment("p2"))
+	s.state(order.Paid)
+	s.noneOpen()
+}
+
+// Whatever settles the order, what is still held beside it is known to a person.
+func TestApply_X1_AHoldBesideTheSettlingMoneyIsADuplicate(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	dead := s.start("liqpay")
+	s.must(s.o.Bury(s.act(), dead, order.DeadCancelConfirmed))
+	a := s.start("liqpay")
+	s.hear(order.FactAuthorized, a)
+	s.state(order.Authorized)
+	s.hear(order.FactSucceeded, dead, paidExactly(s.now))
+	s.state(order.Paid)
+	if x := s.open(order.Duplicate); s.o.Payment(x.PaymentID).AttemptID != a {
+		t.Errorf("%+v", x)
+	}
+	s.hear(order.FactVoided, a)
+	s.state(order.Paid)
+	s.noneOpen()
+}

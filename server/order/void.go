@@ -67,6 +67,9 @@ func (o *Order) void(act Act, ev *Evidence, on Type, to State) error {
 		}
 	}
 	if o.State == Authorized && !o.held() {
+		if spare := o.spareHold(); spare != nil && to == Failed { // Nobody asked for the order's end.
+			return o.authorize(act, spare)
+		}
 		if err := o.record(act, on, Change{To: to, Attempt: &AttemptFacts{ID: ev.AttemptID}}, act.private()); err != nil {
 			return err
 		}
@@ -131,5 +134,5 @@ func (o *Order) heldBy(ev *Evidence) *Payment {
 
 // held reports whether a good hold stands, the one that AUTHORIZED is about.
 func (o *Order) held() bool {
-	return o.goodHold() != nil
+	return o.goodHold("") != nil
 }

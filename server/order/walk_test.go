@@ -127,6 +127,33 @@ func (w *world) check(name string) {
 		fail("%d live attempts in %s (O7)", live, o.State)
 	}
 	w.checkMoney(fail)
+	w.checkHolds(fail)
+}
+
+// checkHolds asserts that of all money that is held at most one payment stands for the order, while nothing
+// has settled it, and that a person heard of the rest (X1).
+func (w *world) checkHolds(fail func(string, ...any)) {
+	good := 0
+	for i := range w.o.Payments {
+		p := &w.o.Payments[i]
+		onHold, odd := p.Captured == 0 && p.Authorized > 0, false
+		for j := range w.o.Exceptions {
+			x := &w.o.Exceptions[j]
+			odd = odd || x.PaymentID == p.ID && x.Kind.HoldsMoney()
+		}
+		if onHold && !odd {
+			good++
+		}
+		if !onHold && (p.CaptureAsked > 0 || p.VoidAsked) {
+			fail("payment %+v is asked for and not held (O10)", *p)
+		}
+		if p.CaptureAsked > 0 && p.VoidAsked {
+			fail("payment %+v is both taken and released (O10)", *p)
+		}
+	}
+	if good > 1 || good == 1 && w.o.SettledBy != "" {
+		fail("%d holds stand for the order, settled by %q, and nobody hears of them (X1)", good, w.o.SettledBy)
+	}
 }
 
 func (w *world) checkReplay(fail func(string, ...any)) {
@@ -309,6 +336,20 @@ func (w *world) actions() map[string]func(*rapid.T) {
 				_, err := o.RequestVoid(act)
 				return err
 			})
+		},
+		"elsewhere": func(t *rapid.T) {
+			w.t = t
+			if len(w.o.Attempts) == 0 {
+				t.Skip("no attempt yet")
+			}
+			ev, owner := w.evidence(), w.o.ID
+			for range 2 {
+				before := len(w.history)
+				w.decide("evidence of another order's", func(o *order.Order, act order.Act) error { return o.ApplyElsewhere(act, ev, owner) })
+				if before = len(w.history) - before; before != 0 && before != 2 {
+					t.Fatalf("%d entries about money that is another order's", before)
+				}
+			}
 		},
 		"hold fails": w.failHold,
 		"refund":     w.refund,

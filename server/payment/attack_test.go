@@ -1,6 +1,7 @@
 package payment_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/payment"
 	"github.com/kvitpay/kvit/server/psp"
+	"github.com/kvitpay/kvit/server/seal"
 	"github.com/kvitpay/kvit/server/store"
 	"github.com/kvitpay/kvit/server/writer"
 )
@@ -513,4 +515,39 @@ func TestHandleCallback_X1_FactsThatNoRowHoldsAreTakenInAllTheSame(t *testing.T)
 		}
 		checkJournal(t, s.store, "A-far", "A-old", "A-endless")
 	})
+}
+
+// While the installation's key is exchanged some servers have the new one first and others not yet: a
+// double tap that reaches both kinds is one order and one attempt (L5, A2).
+func TestStartAttempt_L5_ADoubleTapWhileAKeyIsExchangedIsOneOrder(t *testing.T) {
+	t.Parallel()
+	older, err := seal.Generate("k1", rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer, err := seal.Generate("k2", rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := openShop(t)
+	server := func(text ...[]byte) *payment.Service {
+		keys, err := seal.Parse(bytes.Join(text, nil))
+		s.must(err)
+		return newService(t, s.store, keys, brokenLocks{}, func(needs *payment.Needs) {
+			needs.Mark, needs.Now, needs.Accounts = mark, s.clockNow, []*psp.Account{s.account("fake", s.psp)}
+		})
+	}
+	before, after := server(older, newer), server(newer, older)
+	in := lesson(t, "fixed", "")
+	in.Kind = order.Fixed
+	created, _, err := before.CreateLink(t.Context(), s.caller, in)
+	s.must(err)
+	press := payment.StartAttempt{Token: tokenOf(created.Link.URL), Nonce: "one page"}
+	first, err := after.StartAttempt(t.Context(), press)
+	s.must(err)
+	second, err := before.StartAttempt(t.Context(), press)
+	s.must(err)
+	if first.Token != second.Token || first.AttemptID != second.AttemptID || s.psp.starts() != 1 {
+		t.Errorf("%+v and %+v, %d payments at the PSP", first, second, s.psp.starts())
+	}
 }

@@ -44,7 +44,7 @@ func (s *Service) CancelOrder(ctx context.Context, caller Caller, in CancelOrder
 		}
 		return h.stop(v, in.Reason)
 	})
-	if !h.voids && info.State != order.Authorized { // A repeat of a void is answered as that stands by now.
+	if err != nil || !h.voids && info.State != order.Authorized { // A repeat of a void is answered as that stands by now.
 		return info, replayed, err
 	}
 	return h.answer(ctx, info, replayed, in.ValidateOnly, err)
