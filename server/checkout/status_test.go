@@ -99,7 +99,7 @@ func TestStatus_L2_WaitsForAChange(t *testing.T) {
 		paid := inState(order.Paid)
 		paid.Order.Version = 6
 		h.put(tokenOf("page"), paid)
-		if p := <-answered; p.State != "PAID" || p.Version != 6 || p.Follow != "no" || p.Heading != "Paid" || p.Title != "Paid · Ararat Tickets" || !strings.Contains(p.HTML, "Thank you!") {
+		if p := <-answered; p.State != "PAID" || p.Version != 6 || p.Follow != "slow" || p.Heading != "Paid" || p.Title != "Paid · Ararat Tickets" || !strings.Contains(p.HTML, "Thank you!") {
 			t.Errorf("then: %+v", p)
 		}
 	})

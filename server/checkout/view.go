@@ -127,9 +127,12 @@ func (v *visit) view(s *scene) (*view, error) {
 		}
 	}
 	if shown.Follow == followFast {
-		shown.Check = v.address("/status")
+		status := v.address("/status")
+		if shown.Tone == toneWait {
+			shown.Check = status
+		}
 		if s.follows || len(shown.Ways) == 0 { // Who is about to press a button keeps it.
-			shown.Refresh = nextRefresh(shown.Check, s.refreshes)
+			shown.Refresh = nextRefresh(status, s.refreshes)
 		}
 	}
 	v.elsewhere(shown, s)
@@ -183,8 +186,11 @@ const descriptionMax = 70
 func (shown *view) dress(s *scene, what sight) {
 	c := cards[what]
 	shown.Tone, shown.Follow, shown.Help, shown.Reload = c.tone, c.follow, c.help, c.reload
-	if s.page.Order == nil {
+	switch {
+	case s.page.Order == nil:
 		shown.Follow = followNot
+	case s.follows && s.page.Live != nil && what == sight(order.Failed):
+		shown.Follow = followFast // They may have paid since, in the same session (O4).
 	}
 	if c.title != "" {
 		shown.Heading = text.Say(s.lang, c.title)

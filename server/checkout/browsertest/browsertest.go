@@ -21,9 +21,9 @@ const (
 )
 
 // Need skips a test where there is no browser to run it in; under CI=true it fails.
-func Need(t testing.TB) {
-	t.Helper()
-	browser := os.Getenv("KVIT_BROWSER") //nolint:forbidigo // Who runs the tests says which browser.
+func Need(tb testing.TB) {
+	tb.Helper()
+	browser := os.Getenv("KVIT_BROWSER")
 	if browser == "" {
 		browser = chromium
 	}
@@ -31,25 +31,25 @@ func Need(t testing.TB) {
 		if _, err := exec.LookPath(program); err == nil {
 			continue
 		}
-		if os.Getenv("CI") == "true" { //nolint:forbidigo // The tests' own setting.
-			t.Fatalf("%s is needed: install Node 20 and Chromium (on Debian: apt-get install nodejs npm chromium)", program)
+		if os.Getenv("CI") == "true" {
+			tb.Fatalf("%s is needed: install Node 20 and Chromium (on Debian: apt-get install nodejs npm chromium)", program)
 		}
-		t.Skipf("%s is not here", program)
+		tb.Skipf("%s is not here", program)
 	}
 }
 
 // Run runs a script against the server at address, logs its report, and fails the test where a promise
 // does not hold. The environment is the test's own and what more says: "NAME=value".
-func Run(t testing.TB, script, address string, more ...string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
+func Run(tb testing.TB, script, address string, more ...string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), within)
 	defer cancel()
 	command := exec.CommandContext(ctx, filepath.Join(tools, "run.sh"), script) //nolint:gosec // A script of ours.
 	command.Env = append(append(command.Environ(), "KVIT_PAGE_URL="+address), more...)
 	said, err := command.CombinedOutput()
 	if err != nil {
-		t.Errorf("%s: %v\n%s", script, err, said)
+		tb.Errorf("%s: %v\n%s", script, err, said)
 		return
 	}
-	t.Logf("%s", said)
+	tb.Logf("%s", said)
 }
