@@ -24,7 +24,7 @@ var every = [][]string{
 		"link", "create", "--order-id", "A-17", "--amount", "1500.00 AMD", "--description", "Երկու սուրճ", "--item", "2 x Սուրճ = 1 500",
 		"--metadata", "table=7", "--metadata", "chat=viber, web", "--idempotency-key", "k-1",
 	},
-	{"link", "create", "--fixed", "--amount", "1200 JPY", "--idempotency-key", "k-2"},
+	{"link", "create", "--fixed", "--amount", "1200 JPY", "--account", "terminal", "--account", "sandbox", "--idempotency-key", "k-2"},
 	{"link", "get", "lnk_06gvosbivhrut3r3ecifhsvgp8"},
 	{"link", "list"},
 	{"link", "deactivate", "lnk_06gvosbivhrut3r3ecifhsvgp8", "--reason", "sold out", "--idempotency-key", "k-3"},
@@ -92,7 +92,10 @@ func TestCommands_SendWhatWasTyped(t *testing.T) {
 			"--success-url", "https://shop.example.com/ok", "--failure-url", "https://shop.example.com/no", "--manual", "--validate-only",
 			"--item", "2 x Coffee x large = 900 AMD", "--item", "1 x Tea, green = 600.00", "--metadata", "a=b=c", "--idempotency-key", "k",
 		},
-		{"link", "create", "--fixed", "--amount", "1 EUR", "--expires-at", "2026-11-21 18:00", "--order-expires-in", "30m", "--idempotency-key", "k"},
+		{
+			"link", "create", "--fixed", "--amount", "1 EUR", "--expires-at", "2026-11-21 18:00", "--order-expires-in", "30m",
+			"--account", "second", "--account", "fi-r_st", "--idempotency-key", "k",
+		},
 		{
 			"link", "list", "--kind", "fixed", "--state", "active", "--state", "EXPIRED", "--order-id", "A-1", "--created-after", "2026-11-01",
 			"--created-before", "2026-11-02T10:00:00Z", "--limit", "2", "--page-token", "page-1",

@@ -132,7 +132,7 @@ func (s *shop) CreatePaymentLink(ctx context.Context, r *kvitv1.CreatePaymentLin
 	}
 	link := dynamicLink()
 	link.Amount, link.OrderId, link.LineItems, link.Metadata = r.GetAmount(), r.GetOrderId(), r.GetLineItems(), r.GetMetadata()
-	link.Description = r.GetDescription()
+	link.Description, link.PspAccounts = r.GetDescription(), r.GetPspAccounts()
 	if r.GetKind() == kvitv1.LinkKind_LINK_KIND_FIXED {
 		link.Kind, link.OrderExpiresIn = r.GetKind(), durationpb.New(24*time.Hour)
 		return &kvitv1.CreatePaymentLinkResponse{Link: link}, nil
@@ -146,7 +146,9 @@ func (s *shop) GetPaymentLink(ctx context.Context, r *kvitv1.GetPaymentLinkReque
 	if err := s.came(ctx, r); err != nil {
 		return nil, err
 	}
-	return &kvitv1.GetPaymentLinkResponse{Link: dynamicLink()}, nil
+	link := dynamicLink()
+	link.PspAccounts = []string{"terminal", "liqpay-main"}
+	return &kvitv1.GetPaymentLinkResponse{Link: link}, nil
 }
 
 func (s *shop) DeactivatePaymentLink(ctx context.Context, r *kvitv1.DeactivatePaymentLinkRequest) (*kvitv1.DeactivatePaymentLinkResponse, error) {

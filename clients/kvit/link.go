@@ -67,6 +67,7 @@ type linkCreate struct {
 	ExpiresIn      time.Duration     `help:"How long to offer, such as 2h." placeholder:"DURATION" xor:"expiry"`
 	ExpiresAt      instant           `help:"When to stop offering, such as \"2026-11-21 18:00\"." placeholder:"TIME" xor:"expiry"`
 	OrderExpiresIn time.Duration     `help:"How long each order of a fixed link is offered." placeholder:"DURATION"`
+	Account        []string          `help:"A PSP account to offer, of those that kvit psp list shows; may be repeated, in the order for payers. Without it, all." sep:"none" placeholder:"ID"`
 	SuccessURL     string            `help:"Where a button of the paid page leads." placeholder:"URL"`
 	FailureURL     string            `help:"Where a button of the failed page leads." placeholder:"URL"`
 	Metadata       map[string]string `help:"Your own words, given back with link and order; may be repeated." mapsep:"none" placeholder:"NAME=TEXT"`
@@ -85,7 +86,7 @@ Examples:
 
     kvit link create --order-id A-18 --amount "450 UAH" --expires-in 2h --customer-id c-9 --locale uk
 
-    kvit link create --fixed --amount "20.00 EUR" --description "Ticket"
+    kvit link create --fixed --amount "20.00 EUR" --description "Ticket" --account liqpay-main --account portmone-main
 
     kvit link create --order-id A-19 --amount "900 AMD" --item "2 x Coffee = 900" --json`
 }
@@ -134,6 +135,7 @@ func (c *linkCreate) request(a *app) (*kvitv1.CreatePaymentLinkRequest, error) {
 		ExpiresAt:      expiresAt,
 		ExpiresIn:      span(c.ExpiresIn),
 		OrderExpiresIn: span(c.OrderExpiresIn),
+		PspAccounts:    c.Account,
 		SuccessUrl:     c.SuccessURL,
 		FailureUrl:     c.FailureURL,
 		Metadata:       c.Metadata,
@@ -349,6 +351,7 @@ func (a *app) link(l *kvitv1.Link, order *kvitv1.Order) error {
 		facts = append(facts, fact{"Orders last", short(l.GetOrderExpiresIn().AsDuration())})
 	}
 	facts = append(facts,
+		fact{"PSP accounts", strings.Join(l.GetPspAccounts(), ", ")},
 		fact{"Capture", manualWord(l.GetCaptureMode())},
 		fact{"Mode", word(l.GetMode(), "MODE_")},
 		fact{"Created", a.instant(l.GetCreatedAt())},
