@@ -386,9 +386,6 @@ func detailEvidence(d *kvitv1.EventDetail, f *order.Evidence) {
 		return
 	}
 	d.AttemptId, d.AccountId, d.Reason = f.AttemptID, f.Account, text.ExplainFact(string(f.Fact), text.With(text.ArgReason, f.Failure))
-	if f.Fact == order.FactDeclined && f.Failure != "" {
-		d.Reason += ": " + f.Failure
-	}
 	d.Source, d.Amount = evidenceSources[f.Source], questionedMessage(f.AmountMinor, f.Currency)
 }
 

@@ -1,7 +1,6 @@
 package payment
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -194,15 +193,44 @@ func (t *teller) args(e *Event, private order.Private) []text.Arg {
 		args = append(args, t.evidenceArgs(c.Evidence)...)
 	}
 	if c.Refund != nil {
-		args = append(args, amountArg(c.Refund.AmountMinor, cmp.Or(c.Refund.Currency, t.order.Currency().Code())), text.With(text.ArgReason, c.Refund.Failure))
+		args = append(args, t.refundArgs(c.Refund)...)
 	}
 	if c.Exception != nil {
 		args = append(args, amountArg(c.Exception.AmountMinor, c.Exception.Currency), text.With(text.ArgKind, string(c.Exception.Kind)))
 	}
-	if c.Payment != nil && c.Evidence == nil && e.View != nil {
-		args = append(args, amountArg(e.View.Paid, e.View.Currency))
+	if c.Payment != nil && c.Evidence == nil {
+		args = append(args, t.paymentArgs(e)...)
 	}
 	return args
+}
+
+// paymentArgs are what an entry says of a payment without evidence of its own: what is asked, what was
+// taken, what the order was paid, and what is held for it.
+func (t *teller) paymentArgs(e *Event) []text.Arg {
+	f, currency := e.Change.Payment, t.order.Currency().Code()
+	args := []text.Arg{amountArg(f.CaptureAsked, currency), amountArg(f.Captured, currency)}
+	if e.View != nil {
+		args = append(args, amountArg(e.View.Paid, currency), amountArg(e.View.Authorized, currency))
+	}
+	if p := t.order.Payment(f.ID); p != nil {
+		args = append(args, text.With(text.ArgPSP, p.Account))
+	}
+	return args
+}
+
+// refundArgs are what is known of a refund: entries after its request name it alone.
+func (t *teller) refundArgs(f *order.RefundFacts) []text.Arg {
+	args := []text.Arg{text.With(text.ArgReason, f.Failure)}
+	r := t.order.Refund(f.ID)
+	if r == nil {
+		return args
+	}
+	currency := t.order.Currency().Code()
+	if p := t.order.Payment(r.PaymentID); p != nil {
+		currency = p.Currency
+		args = append(args, text.With(text.ArgPSP, p.Account))
+	}
+	return append(args, amountArg(r.AmountMinor, currency))
 }
 
 func (t *teller) attemptArgs(f *order.AttemptFacts) []text.Arg {

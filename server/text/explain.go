@@ -68,7 +68,7 @@ var events = map[string]string{
 
 	"evidence.noted": "A report was noted[ from {source}][: {fact}][, {amount}].",
 
-	"capture.requested": "The held money is about to be taken[ at {psp}][, asked for by {actor}][: {reason}].",
+	"capture.requested": "The held money is about to be taken[: {amount}][ at {psp}][, asked for by {actor}][: {reason}].",
 	"capture.failed":    "The held money was not taken[ at {psp}][: {reason}]. It is still held.",
 	"void.requested":    "The held money is about to be released[ at {psp}][, asked for by {actor}][: {reason}].",
 	"void.failed":       "The held money was not released[ at {psp}][: {reason}]. It is still held.",
@@ -120,7 +120,7 @@ var facts = map[string]string{
 	"PENDING":             "not decided yet",
 	"AUTHORIZED":          "the money is held",
 	"SUCCEEDED":           "the money was taken",
-	"DECLINED":            "declined",
+	"DECLINED":            "declined[: {reason}]",
 	"CLOSED":              "closed, and can no longer be paid",
 	"VOIDED":              "the held money was released",
 	"REFUNDED":            "money went back to the payer",

@@ -115,11 +115,14 @@ func fillClause(lang Lang, clause string, args []Arg) (string, bool) {
 	}
 }
 
-// valueOf returns the value of the first argument with this name, or "".
+// valueOf returns the value of the first argument with this name that has one, or "".
 func valueOf(lang Lang, name Name, args []Arg) string {
 	for _, arg := range args {
-		if arg.name == name {
-			return arg.write(lang)
+		if arg.name != name {
+			continue
+		}
+		if value := arg.write(lang); value != "" {
+			return value
 		}
 	}
 	return ""
