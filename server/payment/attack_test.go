@@ -24,7 +24,7 @@ import (
 // read is an order as it stands.
 func (s *shop) read(id string) *order.Order {
 	s.t.Helper()
-	read, err := s.store.Order(s.t.Context(), orderKey("demo", id))
+	read, err := s.store.Order(s.t.Context(), store.OrderKey{Merchant: "demo", ID: id})
 	s.must(err)
 	return read.Order
 }
@@ -208,7 +208,7 @@ func TestResolve_O6_NudgesDoNotUseUpTheSchedule(t *testing.T) {
 	a := watched.press(watched.order("A-1")).AttemptID
 	for range 100 {
 		watched.pass(11 * time.Second)
-		s.must(watched.store.NudgeTasks(t.Context(), orderKey("demo", "A-1"), 10*time.Second))
+		s.must(watched.store.NudgeTasks(t.Context(), store.OrderKey{Merchant: "demo", ID: "A-1"}, 10*time.Second))
 		watched.round()
 	}
 	s.psp.ask = func(psp.Ref) (psp.Report, error) { return psp.Report{}, errCut }
@@ -365,13 +365,13 @@ func TestRefundOrder_R1_ARefundThatWasReservedIsSentThoughItsCallerIsGone(t *tes
 // Killed after "sent" was written: it may have been sent, so that it is asked about and not sent (R2).
 func TestRefundOrder_R2_ARefundThatMayHaveBeenSentIsNeverSentAgain(t *testing.T) {
 	t.Parallel()
-	w := &dyingWriter{err: fault.New(fault.Unavailable, fault.ReasonStoreUnavailable, "The connection was lost at the commit.")}
+	w := &dyingWriter{err: fault.New(fault.Unavailable, fault.ReasonDeadline, "The server has stopped.")}
 	s := openShop(t, func(needs *payment.Needs) { w.Writer, needs.Writer = needs.Writer, w })
 	s.paid()
 	s.psp.answers(found(order.FactSucceeded, 500_000))
 	w.name = "SendRefund"
 	_, _, err := s.giveBack("r1", 200_000)
-	if !fault.Is(err, fault.ReasonStoreUnavailable) {
+	if !fault.Is(err, fault.ReasonDeadline) {
 		t.Fatalf("%v", err)
 	}
 	for range 5 {
@@ -549,5 +549,60 @@ func TestStartAttempt_L5_ADoubleTapWhileAKeyIsExchangedIsOneOrder(t *testing.T) 
 	s.must(err)
 	if first.Token != second.Token || first.AttemptID != second.AttemptID || s.psp.starts() != 1 {
 		t.Errorf("%+v and %+v, %d payments at the PSP", first, second, s.psp.starts())
+	}
+}
+
+// busyWriter refuses commands of a name a few times: before they run, or after their commit.
+type busyWriter struct {
+	payment.Writer
+	mu     sync.Mutex
+	name   string
+	after  bool
+	refuse int
+}
+
+func (w *busyWriter) Do(ctx context.Context, cmd writer.Command) error {
+	w.mu.Lock()
+	refused := cmd.Name == w.name && w.refuse > 0
+	if refused {
+		w.refuse--
+	}
+	w.mu.Unlock()
+	if !refused {
+		return w.Writer.Do(ctx, cmd)
+	}
+	if w.after {
+		if err := w.Writer.Do(ctx, cmd); err != nil {
+			return err
+		}
+		return fault.New(fault.Unavailable, fault.ReasonStoreUnavailable, "The connection was lost at the commit.")
+	}
+	return fault.New(fault.Exhausted, fault.ReasonRateLimited, "Too many requests wait.")
+}
+
+// A slow database does not make us forget what the PSP has just said, and what was written is not written twice.
+func TestFinish_I5_WhatThePSPSaidOutlivesAMomentOfTheStore(t *testing.T) {
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		t.Run("after the commit: "+strconv.FormatBool(after), func(t *testing.T) {
+			t.Parallel()
+			w := &busyWriter{after: after}
+			s := openShop(t, func(needs *payment.Needs) { w.Writer, needs.Writer = needs.Writer, w })
+			w.name, w.refuse = "StartAttempt outcome", 2
+			if started := s.press(s.order("A-1")); started.Handoff == nil {
+				t.Errorf("the payer is sent nowhere: %+v", started)
+			}
+			s.say(s.attempts()[0].ID, found(order.FactSucceeded, 500_000))
+			w.name, w.refuse = "RefundOrder outcome", 2
+			info, _, err := s.giveBack("r1", 200_000)
+			if err != nil || info.State != order.RefundDone || len(s.psp.refunded) != 1 {
+				t.Errorf("%+v, %v, sent %d times", info, err, len(s.psp.refunded))
+			}
+			w.name, w.refuse = "SendRefund", 2 // It was certainly not sent yet, and is sent once.
+			if info, _, err := s.giveBack("r2", 100_000); err != nil || info.State != order.RefundDone || len(s.psp.refunded) != 2 {
+				t.Errorf("%+v, %v, sent %d times", info, err, len(s.psp.refunded))
+			}
+			checkJournal(t, s.store, "A-1")
+		})
 	}
 }

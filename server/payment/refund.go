@@ -277,11 +277,15 @@ func (s *Service) dispatchRefund(ctx context.Context, w work) error {
 	mine := false
 	err := s.finish(ctx, w, func(v *writer.View, o *order.Order, act order.Act, t *held) error {
 		r := o.Refund(w.task.ID)
-		if mine = t != nil && r != nil && r.State == order.RefundReserved; !mine {
+		sent := r != nil && r.State == order.RefundIsSent // By this very call, where its commit was unclear.
+		if mine = t != nil && r != nil && (sent || r.State == order.RefundReserved); !mine {
 			return nil
 		}
 		t.LeasedUntil = v.Now().Add(workLease)
 		t.DueAt = t.LeasedUntil
+		if sent {
+			return nil
+		}
 		return o.SendRefund(act, r.ID)
 	})
 	if err != nil || !mine {

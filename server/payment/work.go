@@ -5,10 +5,17 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kvitpay/kvit/server/fault"
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/psp"
 	"github.com/kvitpay/kvit/server/store"
 	"github.com/kvitpay/kvit/server/writer"
+)
+
+const (
+	// finishTriesMax is how often an outcome is tried to be written, finishPause how long is waited between.
+	finishTriesMax = 4
+	finishPause    = 500 * time.Millisecond
 )
 
 // work is something that was done at a PSP, and by which lease.
@@ -45,7 +52,7 @@ func (s *Service) finish(ctx context.Context, w work,
 	keys := w.keys
 	keys.Orders = append(keys.Orders, w.order)
 	keys.Tasks = append(keys.Tasks, w.task)
-	return s.writer.Do(ctx, writer.Command{
+	return s.insist(ctx, writer.Command{
 		Name: w.name, Merchant: w.order.Merchant, Keys: keys, Size: commandSize,
 		Decide: func(v *writer.View) error {
 			o := v.Order(id)
@@ -72,6 +79,18 @@ func (s *Service) finish(ctx context.Context, w work,
 			return nil
 		},
 	})
+}
+
+// insist repeats a command while the store is away for a moment: what a PSP has said is not to be lost to
+// a full queue. Its decision may run after a commit whose outcome was unclear, and changes nothing then.
+func (s *Service) insist(ctx context.Context, cmd writer.Command) error {
+	for tries := 1; ; tries++ {
+		err := s.writer.Do(ctx, cmd)
+		fleeting := fault.Is(err, fault.ReasonRateLimited) || fault.Is(err, fault.ReasonStoreUnavailable)
+		if !fleeting || tries == finishTriesMax || !pause(ctx, finishPause) {
+			return err
+		}
+	}
 }
 
 // askSoon makes a task due as soon as a question is allowed. What a hint asks for stays due (C4).
