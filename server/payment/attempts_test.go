@@ -14,8 +14,6 @@ import (
 	"github.com/kvitpay/kvit/server/store"
 )
 
-func orderKey(merchant, id string) store.OrderKey { return store.OrderKey{Merchant: merchant, ID: id} }
-
 func TestStartAttempt_I5_TheIntentIsCommittedBeforeThePSPIsCalled(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)

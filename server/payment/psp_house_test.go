@@ -13,6 +13,7 @@ import (
 	"github.com/kvitpay/kvit/server/order"
 	"github.com/kvitpay/kvit/server/payment"
 	"github.com/kvitpay/kvit/server/psp"
+	"github.com/kvitpay/kvit/server/store"
 	"github.com/kvitpay/kvit/server/stream/membus"
 )
 
@@ -249,7 +250,7 @@ func (s *shop) story(id string) string {
 // attempts are those of the order A-1.
 func (s *shop) attempts() []order.Attempt {
 	s.t.Helper()
-	read, err := s.store.Order(s.t.Context(), orderKey("demo", "A-1"))
+	read, err := s.store.Order(s.t.Context(), store.OrderKey{Merchant: "demo", ID: "A-1"})
 	s.must(err)
 	return read.Order.Attempts
 }
