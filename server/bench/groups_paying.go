@@ -209,6 +209,9 @@ func payingGroup(w *workshop, pg *postgres, seconds int) *group {
 			add(callbackYardstick(clients), 0, nil, func(ctx context.Context) (sample, error) { return pg.callbacks(ctx, clients, seconds) })
 		}
 		for _, merchants := range []int{1, merchantsMany} {
+			if callers < 64 && merchants > 1 {
+				continue // It takes long to prepare, and says little.
+			}
 			add(callbackName(callers, merchants), map[int]float64{64: 1.6, 256: 2.5}[callers], []string{callbackYardstick(clients)},
 				func(ctx context.Context) (sample, error) { return t.first(ctx, callers, merchants) })
 		}
