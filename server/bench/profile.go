@@ -15,7 +15,7 @@ const profileSeconds = 4
 
 // profiles loads a server once more for each group that was measured and writes where its time goes:
 // NAME.pprof for go tool pprof, NAME.txt with the functions that take most, NAME-allocs.pprof with what was
-// allocated since the server's start, and NAME.metrics with what it counted.
+// allocated meanwhile, and NAME.metrics with what it counted until then.
 func profiles(ctx context.Context, p *plan, w *workshop, pg *postgres, groups []*group, dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
@@ -100,13 +100,19 @@ func (s *stage) profile(ctx context.Context, task profiled, dir string) error {
 		loaded <- task.load(start)
 	}()
 	<-begun
+	var allocated []byte
+	counted := make(chan error, 1)
+	go func() {
+		var err error
+		allocated, err = s.server.get(ctx, fmt.Sprintf("/debug/pprof/allocs?seconds=%d", profileSeconds))
+		counted <- err
+	}()
 	taken, err := s.server.get(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", profileSeconds))
-	if err := errors.Join(err, <-loaded); err != nil {
+	if err := errors.Join(err, <-counted, <-loaded); err != nil {
 		return fmt.Errorf("%s: %w", task.name, err)
 	}
 	metrics, err := s.server.get(ctx, "/metrics")
-	allocated, allocErr := s.server.get(ctx, "/debug/pprof/allocs")
-	if err := errors.Join(err, allocErr); err != nil {
+	if err != nil {
 		return err
 	}
 	name := filepath.Join(dir, task.name)
