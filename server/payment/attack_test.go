@@ -606,3 +606,25 @@ func TestFinish_I5_WhatThePSPSaidOutlivesAMomentOfTheStore(t *testing.T) {
 		})
 	}
 }
+
+// A hint may say no more than "look": that of a refund, days later, is the same bytes as that of the payment.
+func TestHandleCallback_C4_TheSameHintAgainAsksAgain(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	a := s.press(s.order("A-1")).AttemptID
+	s.psp.answers(found(order.FactSucceeded, 500_000))
+	s.hint(a, "look")
+	s.resolve()
+	s.wantState("A-1", order.Paid)
+	s.pass(48 * time.Hour)
+	s.resolve()
+	s.psp.answers(found(order.FactSucceeded, 500_000), found(order.FactRefunded, 500_000))
+	for range 3 {
+		s.hint(a, "look")
+		s.round()
+	}
+	s.wantState("A-1", order.Refunded)
+	if s.psp.asked != 2 {
+		t.Errorf("%d lookups", s.psp.asked)
+	}
+}

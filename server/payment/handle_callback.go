@@ -178,12 +178,16 @@ func (t *taking) apply(ctx context.Context) error {
 		Decide: func(v *writer.View) error {
 			outcome = ""
 			known, repeated := v.Message(t.message.Account, t.message.Digest)
-			if repeated && (known.Outcome == store.MessageApplied || known.Outcome == store.MessageHint && !t.report.Proven) {
+			if repeated && known.Outcome == store.MessageApplied {
 				return nil
 			}
 			o := v.Order(id)
 			if o == nil {
 				return fmt.Errorf("order %s is gone", key.ID)
+			}
+			if repeated && known.Outcome == store.MessageHint && !t.report.Proven {
+				t.hint(v, o) // The same words may be about other news: "something has changed" (C4).
+				return nil
 			}
 			m := t.message
 			m.ReceivedAt = v.Now()
