@@ -87,8 +87,8 @@ function watch(context) {
   return complaints;
 }
 
-export async function shot(page, name) {
-  if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+export async function shot(page, name, fullPage = true) {
+  if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage });
 }
 
 // audit runs axe over the page as it is. The driver evaluates it: the page's own policy lets no script in.
