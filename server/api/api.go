@@ -131,6 +131,8 @@ type API struct {
 	Public http.Handler
 	// Admin is for operators: AccessService, metrics, profiles, probes.
 	Admin http.Handler
+	// Callbacks is CallbackService for the edge in this process.
+	Callbacks kvitv1connect.CallbackServiceClient
 
 	hub      *stream.Hub[*event]
 	stopping context.CancelFunc
@@ -163,15 +165,17 @@ func New(needs Needs) (*API, error) {
 	keys := &accessService{access: needs.Access}
 	ready := readiness{check: needs.Ready, stopping: stopping}
 	door := newDoor(needs)
+	callbacks := &callbackService{needs.Payment}
 	services := map[string]http.Handler{}
 	_, services[kvitv1connect.PaymentServiceName] = kvitv1connect.NewPaymentServiceHandler(server, options...)
 	_, services[kvitv1connect.CallbackServiceName] = kvitv1connect.NewCallbackServiceHandler(
-		&callbackService{needs.Payment}, append(slices.Clone(options), connect.WithReadMaxBytes(callbackMax))...)
+		callbacks, append(slices.Clone(options), connect.WithReadMaxBytes(callbackMax))...)
 	_, accesses := kvitv1connect.NewAccessServiceHandler(keys, options...)
 	return &API{
-		Public: door.public(services, ready, needs),
-		Admin:  door.admin(accesses, ready, needs.Metrics),
-		hub:    hub, stopping: stop,
+		Public:    door.public(services, ready, needs),
+		Admin:     door.admin(accesses, ready, needs.Metrics),
+		Callbacks: &inside{door, callbacks, validator},
+		hub:       hub, stopping: stop,
 	}, nil
 }
 

@@ -126,9 +126,15 @@ var protocolCodes = map[int]connect.Code{
 	http.StatusInternalServerError:     connect.CodeInternal,
 }
 
+// wire is how a request came.
+type wire struct {
+	protocol, peer string
+	bytes          int64
+}
+
 // log writes the request's one line.
-func (c *call) log(r *http.Request, code string, took time.Duration) {
-	ctx, logger := r.Context(), c.door.log
+func (c *call) log(ctx context.Context, from wire, code string, took time.Duration) {
+	logger := c.door.log
 	level := slog.LevelInfo
 	if c.fault != nil && blameless(c.fault.Kind()) && c.fault.Reason() != fault.ReasonCancelled {
 		level = slog.LevelWarn
@@ -141,8 +147,8 @@ func (c *call) log(r *http.Request, code string, took time.Duration) {
 	}
 	c.note(
 		slog.String("method", c.method), slog.String("code", code), slog.Duration("took", took),
-		slog.String("protocol", protocolOf(r)), slog.Int64("request_bytes", r.ContentLength),
-		slog.Int64("response_bytes", c.sent), slog.String("peer", r.RemoteAddr),
+		slog.String("protocol", from.protocol), slog.Int64("request_bytes", from.bytes),
+		slog.Int64("response_bytes", c.sent), slog.String("peer", from.peer),
 	)
 	if c.caller.KeyID != "" {
 		c.note(slog.String("key_id", c.caller.KeyID), slog.String("merchant", c.caller.Merchant))

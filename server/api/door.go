@@ -86,12 +86,16 @@ func (d *door) wrap(method string, next http.Handler) http.Handler {
 
 // open begins a request.
 func (c *call) open(r *http.Request) *http.Request {
+	c.Header()["Cache-Control"] = noStore
+	return r.WithContext(c.begin(r.Context()))
+}
+
+// begin starts the request's clock and its log line.
+func (c *call) begin(ctx context.Context) context.Context {
 	c.began = c.door.now()
 	c.door.metrics.Began()
-	c.Header()["Cache-Control"] = noStore
-	ctx, event := telemetry.WithEvent(r.Context())
-	c.event = event
-	return r.WithContext(context.WithValue(ctx, callKey{}, c))
+	ctx, c.event = telemetry.WithEvent(ctx)
+	return context.WithValue(ctx, callKey{}, c)
 }
 
 // close ends a request, whatever became of it. It is deferred, to see panics.
@@ -99,9 +103,14 @@ func (c *call) close(r *http.Request) {
 	if thrown := recover(); thrown != nil {
 		c.recovered(r, thrown)
 	}
-	took, code := c.door.now().Sub(c.began), c.answeredCode(r.Context())
+	c.finish(r.Context(), c.answeredCode(r.Context()), wire{protocolOf(r), r.RemoteAddr, r.ContentLength})
+}
+
+// finish counts the request and writes its line.
+func (c *call) finish(ctx context.Context, code string, from wire) {
+	took := c.door.now().Sub(c.began)
 	c.door.metrics.Ended(c.method, code, took)
-	c.log(r, code, took)
+	c.log(ctx, from, code, took)
 }
 
 // recovered answers for a panic that no interceptor saw.

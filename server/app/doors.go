@@ -45,18 +45,14 @@ func (a *App) startTracing(ctx context.Context) error {
 
 // newAPI makes both doors, and what the public one serves beside the API.
 func (a *App) newAPI(who *access.Service, bus stream.Bus, keys *seal.Keyring) error {
-	edge, callers, err := a.newEdge(who)
-	if err != nil {
-		return err
-	}
 	page := checkout.New(checkout.Needs{
 		Payment: a.payment, Keys: keys, PublicURL: a.publicURL(), Origins: a.payment.Origins(),
 		Random: rand.Reader, Now: time.Now, Logger: a.log,
 	})
 	doors, err := api.New(api.Needs{
-		Payment: a.payment, Access: callers, Bus: bus, Ready: a.store.Ping, Metrics: a.metrics, Tracing: a.tracing, Logger: a.log,
+		Payment: a.payment, Access: who, Bus: bus, Ready: a.store.Ping, Metrics: a.metrics, Tracing: a.tracing, Logger: a.log,
 		Now: time.Now, NoReflection: !a.settings.Door.Reflection,
-		Beside: map[string]http.Handler{pspcallback.Pattern: edge, "/pay/": page},
+		Beside: map[string]http.Handler{pspcallback.Pattern: a.newEdge(), "/pay/": page},
 	})
 	if err != nil {
 		return fmt.Errorf("make the API: %w", err)
