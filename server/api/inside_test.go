@@ -34,16 +34,16 @@ func TestInside_C2_IsCheckedAnsweredAndLoggedLikeACall(t *testing.T) {
 	wantCode(t, err, connect.CodeUnavailable)
 }
 
-// panicking is a till that falls over.
-type panicking struct{ api.Payment }
+// fallenTill is a till that falls over.
+type fallenTill struct{ api.Payment }
 
-func (panicking) HandleCallback(context.Context, payment.HandleCallback) (psp.Reply, error) {
+func (fallenTill) HandleCallback(context.Context, payment.HandleCallback) (psp.Reply, error) {
 	panic("the till fell over")
 }
 
 func TestInside_APanicIsItsOwnCallsAlone(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(o *options) { o.wrap = func(p api.Payment) api.Payment { return panicking{p} } })
+	h := newHouse(t, func(o *options) { o.wrap = func(p api.Payment) api.Payment { return fallenTill{p} } })
 	_, err := h.api.Callbacks.HandlePspCallback(t.Context(), &kvitv1.HandlePspCallbackRequest{AccountId: "a", Secret: "s", Method: "POST"})
 	wantCode(t, err, connect.CodeInternal)
 	if contains(err.Error(), "fell over") || !h.logs.within(`"level":"ERROR"`, "fell over") {
