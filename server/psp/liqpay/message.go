@@ -1,11 +1,9 @@
 package liqpay
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +12,7 @@ import (
 )
 
 // message is one JSON object of LiqPay's: its members as literal text, so that no number is rounded.
-type message map[string]json.RawMessage
+type message map[string]string
 
 // decodeData decodes the field data: standard base64 with its padding and without line breaks.
 func decodeData(data string) ([]byte, error) {
@@ -28,52 +26,18 @@ func decodeData(data string) ([]byte, error) {
 	return text, nil
 }
 
-// parse reads one JSON object and nothing after it. A name that comes twice is refused: two readers
-// could take it for two things.
-func parse(text []byte) (message, error) {
-	notObject := errors.New("the content is no JSON object")
-	d := json.NewDecoder(bytes.NewReader(text))
-	if first, err := d.Token(); err != nil || first != json.Delim('{') {
-		return nil, notObject
-	}
-	m := message{}
-	for d.More() {
-		token, err := d.Token()
-		name, isText := token.(string)
-		var value json.RawMessage
-		if err != nil || !isText || d.Decode(&value) != nil {
-			return nil, notObject
-		}
-		if _, twice := m[name]; twice {
-			return nil, errors.New("the content has a member twice")
-		}
-		m[name] = value
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, notObject
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("the content goes on after its end")
-	}
-	return m, nil
-}
-
 // text is a member that is text or a number: LiqPay writes some as either. Anything else is "".
 func (m message) text(name string) string {
-	raw := m[name]
-	if isNumber(raw) {
-		return string(raw)
+	literal := m[name]
+	if isNumber(literal) {
+		return literal
 	}
-	var text string
-	if json.Unmarshal(raw, &text) != nil {
-		return ""
-	}
-	return text
+	return unquote(literal)
 }
 
 // isTrue reads a member that is true or "true".
 func (m message) isTrue(name string) bool {
-	return string(m[name]) == "true" || m.text(name) == "true"
+	return m[name] == "true" || m.text(name) == "true"
 }
 
 // timeMax is the last moment that a time of LiqPay's can be: what is later is no time.
@@ -90,8 +54,8 @@ func (m message) time(name string) time.Time {
 
 // has reports whether a member is there and not null.
 func (m message) has(name string) bool {
-	raw, found := m[name]
-	return found && string(raw) != "null"
+	literal, found := m[name]
+	return found && literal != "null"
 }
 
 // amount is a member in major units, a number or a text, exactly (M1). It is never below zero.
@@ -110,9 +74,9 @@ func (m message) amount(name string, currency money.Currency) (int64, error) {
 	return amount.Minor(), nil
 }
 
-// isNumber reports whether raw is a JSON number and nothing else: json.Valid lets white space pass around it.
-func isNumber(raw []byte) bool {
-	return len(raw) > 0 && (raw[0] == '-' || isDigit(raw[0])) && isDigit(raw[len(raw)-1]) && json.Valid(raw)
+// isNumber reports whether text is a JSON number and nothing else: json.Valid lets white space pass around it.
+func isNumber(text string) bool {
+	return text != "" && (text[0] == '-' || isDigit(text[0])) && isDigit(text[len(text)-1]) && json.Valid([]byte(text))
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
@@ -125,7 +89,7 @@ const (
 // plain writes a JSON number without an exponent and without zeros that say nothing: "125.50" is "125.5"
 // and "1.0E9" is "1000000000". It moves the point and rounds nothing.
 func plain(literal string) (string, bool) {
-	if len(literal) > literalMax || !isNumber([]byte(literal)) {
+	if len(literal) > literalMax || !isNumber(literal) {
 		return "", false
 	}
 	mantissa, power, _ := strings.Cut(strings.ToLower(literal), "e")

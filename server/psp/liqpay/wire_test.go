@@ -59,12 +59,12 @@ func TestFailure_RepeatsNothingOfLiqPays(t *testing.T) {
 		`"9859"`: "there is not enough money on the card", `9859`: "there is not enough money on the card",
 		`"77777"`: "declined with the code 77777", `"<b>4242 4242 4242 4242</b>"`: "declined without a reason", `null`: "declined without a reason",
 	} {
-		m := message{"err_code": []byte(code), "err_description": []byte(`"4242424242424242 said no"`)}
+		m := message{"err_code": code, "err_description": `"4242424242424242 said no"`}
 		if got := m.failure(); got != want {
 			t.Errorf("%s: %q, want %q", code, got, want)
 		}
 	}
-	if got := (message{"err_erc": []byte(`"limit"`)}).failure(); got != reasons["limit"] {
+	if got := (message{"err_erc": `"limit"`}).failure(); got != reasons["limit"] {
 		t.Errorf("the misspelt code: %q", got)
 	}
 }
