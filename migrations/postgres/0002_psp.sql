@@ -17,7 +17,9 @@ ALTER TABLE links ADD COLUMN accounts text NOT NULL DEFAULT '';
 
 CREATE INDEX refunds_listed ON refunds (merchant, requested_at) WHERE requested_at > '-infinity';
 
--- What PSPs sent, sealed, beside the parsed fact (J5). A repeat has the same digest (C1).
+-- What PSPs sent, sealed, beside the parsed fact (J5). A repeat has the same digest (C1). A row of more than
+-- 2,032 bytes would be moved to a table beside it, with an index of its own, and what is sealed is first tried to be
+-- compressed in vain: an ordinary callback, which has a little more, stays in its row.
 CREATE TABLE messages (
     merchant text COLLATE "C" NOT NULL,
     account text COLLATE "C" NOT NULL,
@@ -31,7 +33,7 @@ CREATE TABLE messages (
     received_at timestamptz NOT NULL,
     sealed bytea NOT NULL,
     PRIMARY KEY (merchant, account, digest)
-);
+) WITH (toast_tuple_target = 4080);
 -- Those that wait for their attempt (C5).
 CREATE INDEX messages_orphaned ON messages (merchant, attempt_id) WHERE outcome = 'ORPHAN';
 CREATE INDEX messages_listed ON messages (merchant, received_at) WHERE received_at > '-infinity';

@@ -158,7 +158,7 @@ CREATE TABLE messages (
     received_at timestamptz NOT NULL,
     sealed bytea NOT NULL,
     PRIMARY KEY (merchant, account, digest)
-);
+) WITH (toast_tuple_target = 4080);
 CREATE INDEX messages_orphaned ON messages (merchant, attempt_id) WHERE outcome = 'ORPHAN';
 CREATE INDEX messages_listed ON messages (merchant, received_at) WHERE received_at > '-infinity';
 

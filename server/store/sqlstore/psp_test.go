@@ -252,3 +252,24 @@ func planOf(t *testing.T, db *sql.DB, statement string) string {
 	}
 	return plan.String()
 }
+
+// An ordinary callback stays in its row; only a long one is moved to the table beside.
+func TestMessages_J5_AnOrdinaryOneStaysInItsRow(t *testing.T) {
+	t.Parallel()
+	address := postgresSchema(t)
+	s, db := open(t, address), raw(t, address)
+	for _, c := range []struct {
+		size  int
+		moved bool
+	}{{2_400, false}, {6_000, true}} {
+		key := store.MessageKey{Merchant: "demo", Account: "acc", Digest: [32]byte{byte(c.size / 1000)}}
+		save(t, s, &store.Changes{Messages: []store.Message{{
+			MessageKey: key, Kind: store.CallbackMessage, Outcome: store.MessageHint, Raw: make([]byte, c.size),
+		}}})
+		var moved int64
+		err := db.QueryRowContext(t.Context(), `SELECT pg_relation_size(reltoastrelid) FROM pg_class WHERE oid = 'messages'::regclass`).Scan(&moved)
+		if err != nil || moved > 0 != c.moved {
+			t.Errorf("%d bytes: %d beside the table (%v)", c.size, moved, err)
+		}
+	}
+}
