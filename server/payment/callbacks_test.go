@@ -51,8 +51,8 @@ func TestHandleCallback_J5_TheRawCallbackIsKeptBesideItsFact(t *testing.T) {
 	s.must(err)
 	m, err := s.store.Message(t.Context(), s.MessageKey("demo", "fake", psp.Callback{Method: "POST", Body: body}))
 	s.must(err)
-	var kept psp.Callback
-	s.must(json.Unmarshal(m.Raw, &kept))
+	kept, err := psp.DecodeCallback(m.Raw)
+	s.must(err)
 	if string(kept.Body) != string(body) || m.Outcome != store.MessageApplied || m.OrderID != "A-1" || m.AttemptID != a {
 		t.Errorf("%+v", m)
 	}

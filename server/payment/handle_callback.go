@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,7 +45,7 @@ func (s *Service) HandleCallback(ctx context.Context, in HandleCallback) (psp.Re
 		return psp.Reply{}, fault.New(fault.NotFound, fault.ReasonAccountNotFound, "No PSP account has this callback address.")
 	}
 	report, reply, readErr := account.Read(ctx, in.Callback)
-	raw, err := json.Marshal(in.Callback)
+	raw, err := in.Callback.Encode()
 	if err != nil {
 		return psp.Reply{}, fmt.Errorf("keep the callback: %w", err)
 	}

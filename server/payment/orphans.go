@@ -2,7 +2,6 @@ package payment
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -26,9 +25,9 @@ func (s *Service) ApplyOrphans(ctx context.Context) (applied int, more bool, err
 	var failed error
 	for i := range orphans {
 		m := orphans[i]
-		var callback psp.Callback
 		account := s.account[m.Account]
-		if err := json.Unmarshal(m.Raw, &callback); err != nil {
+		callback, err := psp.DecodeCallback(m.Raw)
+		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("read orphan %s: %w", m.ID, err))
 			continue
 		}
