@@ -45,7 +45,7 @@ func (s *Service) HandleCallback(ctx context.Context, in HandleCallback) (psp.Re
 		return psp.Reply{}, fault.New(fault.NotFound, fault.ReasonAccountNotFound, "No PSP account has this callback address.")
 	}
 	report, reply, readErr := account.Read(ctx, in.Callback)
-	raw, err := in.Callback.Encode()
+	raw, err := in.Encode()
 	if err != nil {
 		return psp.Reply{}, fmt.Errorf("keep the callback: %w", err)
 	}
