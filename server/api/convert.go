@@ -261,7 +261,7 @@ func exceptionState(x *order.Exception) kvitv1.ExceptionState {
 
 // questionedMessage is absent where no amount is known.
 func questionedMessage(minor int64, currency string) *kvitv1.Money {
-	if currency == "" {
+	if currency == "" || minor == 0 {
 		return nil
 	}
 	return moneyMessage(minor, currency)
@@ -273,7 +273,7 @@ func paymentMessages(payments []order.Payment) []*kvitv1.Payment {
 		p := &payments[i]
 		list[i] = &kvitv1.Payment{
 			PaymentId: p.ID, AccountId: p.Account, PspPaymentId: p.PSPPaymentID, AttemptId: p.AttemptID,
-			Captured: moneyMessage(p.Captured, p.Currency), Authorized: moneyMessage(p.Authorized, p.Currency),
+			Captured: moneyMessage(p.Captured, p.Currency), Authorized: moneyMessage(p.Held(), p.Currency),
 			RefundReserved: moneyMessage(p.Reserved, p.Currency), Refunded: moneyMessage(p.Refunded, p.Currency),
 			ChargedBack: moneyMessage(p.ChargedBack, p.Currency), Settles: p.Settles,
 		}

@@ -96,6 +96,14 @@ func (p *Payment) Refundable() int64 { return max(0, p.left()-p.ChargedBack) }
 // onHold reports whether the money is held and not captured.
 func (p *Payment) onHold() bool { return p.Captured == 0 && p.Authorized > 0 }
 
+// Held is what is held and not captured, in minor units.
+func (p *Payment) Held() int64 {
+	if !p.onHold() {
+		return 0
+	}
+	return p.Authorized
+}
+
 // left is what has not been returned or reserved. A PSP may report that more than Refundable went back.
 func (p *Payment) left() int64 { return p.Captured - p.Refunded - p.Reserved }
 

@@ -111,7 +111,7 @@ func (h *holding) taskKey() store.TaskKey {
 }
 
 func (h *holding) command() writer.Command {
-	cmd := writer.Command{Size: commandSize, Keys: store.Keys{Orders: []store.OrderKey{h.key()}}}
+	cmd := writer.Command{Size: commandSize, Keys: store.Keys{Orders: []store.OrderKey{h.key()}, Existing: true}}
 	if h.attemptID != "" {
 		cmd.Keys.Tasks = []store.TaskKey{h.taskKey()}
 	}

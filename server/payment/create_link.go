@@ -136,7 +136,9 @@ func (s *Service) creation(caller Caller, in CreateLink) (*creation, error) {
 		in.Capture = order.Automatic
 	}
 	c.terms = order.Terms{Kind: in.Kind, Amount: in.Amount, Capture: in.Capture, Customer: in.Customer, ItemsHash: items}
-	c.locale = text.Match(in.Locale, merchant.Locale).String()
+	if lang, known := text.LangOf(in.Locale); known { // Else the payer's browser says, and then the merchant.
+		c.locale = lang.String()
+	}
 	c.linkID = c.ids.ID("lnk_", 0)
 	token, keyID := s.keys.LinkToken(c.linkID)
 	c.keyID, c.hash = keyID, seal.TokenHash(token)

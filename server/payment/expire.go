@@ -36,7 +36,7 @@ func (s *Service) expire(ctx context.Context, keys []store.OrderKey) (int, error
 	var ended int
 	var broken error
 	err := s.writer.Do(ctx, writer.Command{
-		Name: "ExpireOrders", Merchant: keys[0].Merchant, Keys: store.Keys{Orders: keys},
+		Name: "ExpireOrders", Merchant: keys[0].Merchant, Keys: store.Keys{Orders: keys, Existing: true},
 		Size: commandSize * len(keys), Bulk: true,
 		Decide: func(v *writer.View) error {
 			ended, broken = 0, nil

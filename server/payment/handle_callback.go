@@ -172,7 +172,7 @@ func (t *taking) apply(ctx context.Context) error {
 		Name: "HandlePspCallback", Merchant: key.Merchant, Size: len(t.message.Raw) + commandSize,
 		Keys: store.Keys{
 			Orders: []store.OrderKey{key}, Messages: []store.MessageKey{t.message.MessageKey}, Tasks: []store.TaskKey{task},
-			Payments: paymentKeys(t.message.MessageKey, t.report.Findings),
+			Payments: paymentKeys(t.message.MessageKey, t.report.Findings), Existing: true,
 		},
 		Decide: func(v *writer.View) error {
 			outcome = ""

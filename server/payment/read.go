@@ -60,7 +60,7 @@ func (s *Service) order(ctx context.Context, caller Caller, orderID string) (sto
 
 func (s *Service) nextStep(merchant Merchant, read store.OrderRead) NextStep {
 	step := order.NextStep(read.Order, read.Link, read.Now)
-	lang, _ := text.LangOf(read.Order.Locale)
+	lang := text.Match(read.Order.Locale, merchant.Locale)
 	next := NextStep{Step: step, Text: text.Say(lang, text.NextStep(string(step)),
 		text.WithAmount(text.ArgAmount, read.Order.Terms.Amount),
 		text.With(text.ArgOrder, read.Order.ID.String()),

@@ -77,6 +77,7 @@ func (s *Service) RefundOrder(ctx context.Context, caller Caller, in RefundOrder
 	call := Call{Method: methodRefund, Key: in.IdempotencyKey, Fields: f, ValidateOnly: in.ValidateOnly}
 	cmd := writer.Command{Size: commandSize, Keys: store.Keys{
 		Orders: []store.OrderKey{r.key()}, Tasks: []store.TaskKey{{Merchant: caller.Merchant, ID: r.ids.ID("ref_", 0)}},
+		Existing: true,
 	}}
 	info, replayed, err := once(ctx, s, caller, call, cmd, r.intend)
 	if err != nil || in.ValidateOnly {

@@ -135,7 +135,7 @@ func (t *start) intend(ctx context.Context) error {
 		Name: "StartAttempt", Merchant: key.Merchant, Size: commandSize,
 		Keys: store.Keys{
 			Orders: []store.OrderKey{key}, Links: []store.LinkKey{{Merchant: key.Merchant, ID: t.read.Link.ID}},
-			Tasks: []store.TaskKey{{Merchant: key.Merchant, ID: id}},
+			Tasks: []store.TaskKey{{Merchant: key.Merchant, ID: id}}, Existing: true,
 		},
 		Decide: func(v *writer.View) (err error) {
 			o, l := v.Order(t.read.Order.ID), v.Link(t.read.Link.ID)
@@ -195,7 +195,7 @@ func (t *start) intent() psp.Intent {
 	}
 	return psp.Intent{
 		Ref: s.mark.Ref(t.attempt.ID), Amount: o.Terms.Amount, Hold: o.Terms.Capture == order.Manual,
-		Description: description, Locale: cmp.Or(t.locale, o.Locale), SessionUntil: t.attempt.SessionUntil,
+		Description: description, Locale: cmp.Or(t.locale, o.Locale, s.merchants[o.Merchant].Locale), SessionUntil: t.attempt.SessionUntil,
 		ReturnURL: back, CallbackURL: s.callbackURL(t.account.ID()),
 	}
 }

@@ -52,6 +52,7 @@ func (s *Service) finish(ctx context.Context, w work,
 	keys := w.keys
 	keys.Orders = append(keys.Orders, w.order)
 	keys.Tasks = append(keys.Tasks, w.task)
+	keys.Existing = true
 	return s.insist(ctx, writer.Command{
 		Name: w.name, Merchant: w.order.Merchant, Keys: keys, Size: commandSize,
 		Decide: func(v *writer.View) error {

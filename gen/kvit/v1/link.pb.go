@@ -220,7 +220,7 @@ type Link struct {
 	CaptureMode CaptureMode `protobuf:"varint,14,opt,name=capture_mode,json=captureMode,proto3,enum=kvit.v1.CaptureMode" json:"capture_mode,omitempty"`
 	// Whether the link's money is real. Frozen at creation, from the API key.
 	Mode Mode `protobuf:"varint,15,opt,name=mode,proto3,enum=kvit.v1.Mode" json:"mode,omitempty"`
-	// The language of the page, as given with the customer; empty: the merchant's default.
+	// The language of the page, as given with the customer; empty: that of the payer's browser, else the merchant's default.
 	Locale string `protobuf:"bytes,16,opt,name=locale,proto3" json:"locale,omitempty"`
 	// Where the button on the page of a paid order leads; empty where there is none.
 	SuccessUrl string `protobuf:"bytes,17,opt,name=success_url,json=successUrl,proto3" json:"success_url,omitempty"`

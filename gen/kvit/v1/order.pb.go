@@ -698,8 +698,8 @@ type Customer struct {
 	Email string `protobuf:"bytes,4,opt,name=email,proto3" json:"email,omitempty"`
 	// E.164: a plus sign and 7 to 15 digits, such as +37477123456.
 	Phone string `protobuf:"bytes,5,opt,name=phone,proto3" json:"phone,omitempty"`
-	// The language of pages and messages: hy, uk, ru, en or any BCP 47 tag, of which the nearest of these is taken. Empty: the
-	// merchant's default.
+	// The language of pages and messages: hy, uk, ru, en or any BCP 47 tag, of which the nearest of these is taken. Empty: on
+	// pages that of the payer's browser, else the merchant's default.
 	Locale        string `protobuf:"bytes,6,opt,name=locale,proto3" json:"locale,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -130,7 +130,7 @@ export type Link = Message<"kvit.v1.Link"> & {
   mode: Mode;
 
   /**
-   * The language of the page, as given with the customer; empty: the merchant's default.
+   * The language of the page, as given with the customer; empty: that of the payer's browser, else the merchant's default.
    *
    * @generated from field: string locale = 16;
    */

@@ -224,8 +224,8 @@ export type Customer = Message<"kvit.v1.Customer"> & {
   phone: string;
 
   /**
-   * The language of pages and messages: hy, uk, ru, en or any BCP 47 tag, of which the nearest of these is taken. Empty: the
-   * merchant's default.
+   * The language of pages and messages: hy, uk, ru, en or any BCP 47 tag, of which the nearest of these is taken. Empty: on
+   * pages that of the payer's browser, else the merchant's default.
    *
    * @generated from field: string locale = 6;
    */
