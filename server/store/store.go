@@ -80,6 +80,9 @@ type Keys struct {
 	Messages []MessageKey
 	Tasks    []TaskKey
 	Payments []PaymentKey
+	// Existing says that the orders are expected to be there: what is below them is read in the same
+	// trip. It is about time alone; what is found is the same without it.
+	Existing bool
 }
 
 // Record is the recorded result of a call (I2). The store seals Result.

@@ -164,6 +164,7 @@ func (b *batch) gather(cmds []*Command) {
 	k := &b.keys
 	k.Orders, k.Links, k.Records = k.Orders[:0], k.Links[:0], k.Records[:0]
 	k.Messages, k.Tasks, k.Payments = k.Messages[:0], k.Tasks[:0], k.Payments[:0]
+	k.Existing = false
 	for _, cmd := range cmds {
 		k.Orders = append(k.Orders, cmd.Keys.Orders...)
 		k.Links = append(k.Links, cmd.Keys.Links...)
@@ -171,6 +172,7 @@ func (b *batch) gather(cmds []*Command) {
 		k.Messages = append(k.Messages, cmd.Keys.Messages...)
 		k.Tasks = append(k.Tasks, cmd.Keys.Tasks...)
 		k.Payments = append(k.Payments, cmd.Keys.Payments...)
+		k.Existing = k.Existing || cmd.Keys.Existing
 	}
 }
 

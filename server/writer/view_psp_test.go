@@ -1,6 +1,7 @@
 package writer_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -228,6 +229,39 @@ func TestPaymentOwner_O8_SeesPaymentsOfTheBatchAndBefore(t *testing.T) {
 	}
 	if m.order("A").State != order.Paid || m.order("B").State != order.Pending {
 		t.Errorf("A is %s, B is %s", m.order("A").State, m.order("B").State)
+	}
+}
+
+// told remembers whether the orders of each batch were said to be there.
+type told struct {
+	*memory
+
+	existing []bool
+}
+
+func (b *told) Begin(ctx context.Context, keys store.Keys) (store.Tx, error) {
+	b.existing = append(b.existing, keys.Existing)
+	return b.memory.Begin(ctx, keys)
+}
+
+// A batch reads what is below orders in one trip where one of its commands asks for it, and the next batch asks anew.
+func TestBatch_OneCommandThatKnowsOfItsOrderIsEnough(t *testing.T) {
+	t.Parallel()
+	begins := &told{memory: newMemory()}
+	a, _ := create(t, "shop", "A", "k1", 100)
+	b, _ := create(t, "shop", "B", "k2", 100)
+	known := cancel(t, "shop", "A")
+	known.Keys.Existing = true
+	w := start(t, begins, writer.Options{})
+	for _, cmd := range []writer.Command{a, known, b} {
+		if err := w.Do(t.Context(), cmd); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, _ := create(t, "shop", "C", "k3", 100)
+	expectNoErrors(t, writer.RunBatch(t.Context(), begins, []writer.Command{c, known}))
+	if want := []bool{false, true, false, true}; !slices.Equal(begins.existing, want) {
+		t.Errorf("batches said %v, want %v", begins.existing, want)
 	}
 }
 

@@ -63,9 +63,9 @@ type postgresTx struct {
 	few    map[rowsOf]string
 }
 
-// Begin implements store.Begins: one round trip, and a second one where orders exist. Children are
-// read by statements of their own, begun when the locks are held: a statement that locks and reads
-// children sees the children of before its wait.
+// Begin implements store.Begins: one round trip, and a second one where orders exist of which that was
+// not said. Children are read by statements of their own, begun when the locks are held: a statement
+// that locks and reads children sees the children of before its wait.
 //
 // After a restart of the database the connections of the pool are dead without knowing it. Nothing
 // was written yet, so each is left for the next, until one lives or cannot be made.
@@ -120,11 +120,15 @@ func (t *postgresTx) Snapshot() *store.Snapshot { return t.snap }
 
 func (t *postgresTx) load(ctx context.Context, c *pgx.Conn, keys store.Keys) error {
 	var rows []*orderRow
+	var below []*childrenOf
 	batch := &pgx.Batch{}
 	batch.Queue(`BEGIN ISOLATION LEVEL READ COMMITTED`)
 	if len(keys.Orders) > 0 {
 		k := unique(keys.Orders, compareOrderKeys)
 		batch.Queue(lockOrders, column(k, merchantOfOrder), column(k, idOfOrder)).Query(collect(&rows))
+		if keys.Existing {
+			queueChildren(batch, k, &below)
+		}
 	}
 	if len(keys.Links) > 0 {
 		k := unique(keys.Links, compareLinkKeys)
@@ -142,10 +146,13 @@ func (t *postgresTx) load(ctx context.Context, c *pgx.Conn, keys store.Keys) err
 	if err := c.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("lock and load: %w", err)
 	}
-	if len(rows) == 0 {
-		return nil
+	if len(rows) > 0 && !keys.Existing {
+		var err error
+		if below, err = t.loadChildren(ctx, c, rows); err != nil {
+			return err
+		}
 	}
-	return t.loadChildren(ctx, c, rows)
+	return t.addOrders(rows, below)
 }
 
 // queueTasks locks tasks after the roots.
@@ -178,16 +185,25 @@ func (t *postgresTx) queueOwners(batch *pgx.Batch, keys []store.PaymentKey) {
 		column(k, func(k *store.PaymentKey) string { return k.PSPPaymentID })).Query(take(t.snap, addOwners))
 }
 
-func (t *postgresTx) loadChildren(ctx context.Context, c *pgx.Conn, rows []*orderRow) error {
-	var below []*childrenOf
+// queueChildren reads what is below orders. The statement begins when those before it have ended, so that
+// it sees what was written while the locks were waited for.
+func queueChildren(batch *pgx.Batch, orders []store.OrderKey, into *[]*childrenOf) {
+	batch.Queue(loadChildren, column(orders, merchantOfOrder), column(orders, idOfOrder)).Query(collect(into))
+}
+
+// loadChildren reads what is below the orders that were found, in a trip of its own.
+func (t *postgresTx) loadChildren(ctx context.Context, c *pgx.Conn, rows []*orderRow) (below []*childrenOf, err error) {
 	batch := &pgx.Batch{}
-	batch.Queue(loadChildren,
-		column(rows, func(r **orderRow) string { return (*r).Merchant }),
-		column(rows, func(r **orderRow) string { return (*r).OrderID })).Query(collect(&below))
+	queueChildren(batch, column(rows, func(r **orderRow) store.OrderKey { return (*r).key() }), &below)
 	t.queueClock(batch)
 	if err := c.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("load children: %w", err)
+		return nil, fmt.Errorf("load children: %w", err)
 	}
+	return below, nil
+}
+
+// addOrders puts orders together with what is below them.
+func (t *postgresTx) addOrders(rows []*orderRow, below []*childrenOf) error {
 	children := make(map[store.OrderKey]*childrenRow, len(below))
 	for _, b := range below {
 		children[store.OrderKey{Merchant: b.Merchant, ID: b.OrderID}] = &b.childrenRow

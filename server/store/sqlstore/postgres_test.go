@@ -86,6 +86,16 @@ WHERE NOT l.granted AND a.query LIKE '%FOR NO KEY UPDATE%' AND l.locktype IN ('t
 // while it waited: they are read by statements after the lock.
 func TestBegin_WaitingSeesWhatTheHolderWrote(t *testing.T) {
 	t.Parallel()
+	for name, existing := range map[string]bool{"in a second trip": false, "in one trip": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			waitingSees(t, existing)
+		})
+	}
+}
+
+func waitingSees(t *testing.T, existing bool) {
+	t.Helper()
 	address := postgresSchema(t)
 	shop := newShop(t, open(t, address))
 	db := raw(t, address)
@@ -93,7 +103,7 @@ func TestBegin_WaitingSeesWhatTheHolderWrote(t *testing.T) {
 	holder := shop.begin()
 	waited := make(chan store.Tx, 1)
 	go func() {
-		tx, err := shop.s.Begin(context.WithoutCancel(t.Context()), store.Keys{Orders: []store.OrderKey{shop.key}})
+		tx, err := shop.s.Begin(context.WithoutCancel(t.Context()), store.Keys{Orders: []store.OrderKey{shop.key}, Existing: existing})
 		if err != nil {
 			t.Error(err)
 		}

@@ -280,7 +280,13 @@ func (m *maker) load(keys store.Keys) *store.Snapshot {
 
 func (m *maker) loadOrder(key store.OrderKey) *order.Order {
 	m.t.Helper()
-	return m.load(store.Keys{Orders: []store.OrderKey{key}}).Orders[key]
+	keys := store.Keys{Orders: []store.OrderKey{key}}
+	found := m.load(keys).Orders[key]
+	keys.Existing = true
+	if diff := same(found, m.load(keys).Orders[key]); diff != "" {
+		m.t.Fatal("said to be there: " + diff)
+	}
+	return found
 }
 
 // head is the last position of the merchant demo.

@@ -231,10 +231,17 @@ func beginTakesRepeatedKeys(t *testing.T, s store.Store) {
 	m := newMaker(t, s, "demo", "other")
 	a, b, c := wish{merchant: "demo", id: "A"}, wish{merchant: "demo", id: "B"}, wish{merchant: "other", id: "A"}
 	m.create(a, b, c)
+	m.change(b.orderKey(), start("att_B", "acc"))
 	absent := wish{merchant: "demo", id: "C"}
-	snap := m.load(keysOf(c, b, a, b, absent, a))
-	if len(snap.Orders) != 3 || len(snap.Links) != 3 {
-		t.Errorf("found %d orders and %d links, want 3 and 3", len(snap.Orders), len(snap.Links))
+	keys := keysOf(c, b, a, b, absent, a)
+	for _, keys.Existing = range []bool{false, true} { // What is said to be there may be missing.
+		snap := m.load(keys)
+		if len(snap.Orders) != 3 || len(snap.Links) != 3 {
+			t.Errorf("found %d orders and %d links, want 3 and 3", len(snap.Orders), len(snap.Links))
+		}
+		if o := snap.Orders[b.orderKey()]; len(o.Attempts) != 1 || len(snap.Orders[a.orderKey()].Attempts) != 0 {
+			t.Errorf("found %+v", o)
+		}
 	}
 	empty := m.load(store.Keys{})
 	if len(empty.Orders)+len(empty.Links)+len(empty.Records) != 0 || empty.Now.IsZero() {
