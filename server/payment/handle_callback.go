@@ -116,12 +116,16 @@ func (t *taking) take(ctx context.Context, readErr error) error {
 		return t.keep(ctx, store.MessageForeign)
 	}
 	t.message.AttemptID = attemptID
-	orderID, err := s.store.OrderOfAttempt(ctx, t.message.Merchant, attemptID)
+	orderID, known, err := s.store.OrderOfAttempt(ctx, attemptID, t.message.MessageKey)
 	if errors.Is(err, store.ErrNotFound) {
 		return t.keep(ctx, store.MessageOrphan)
 	}
 	if err != nil {
 		return away(err)
+	}
+	if known == store.MessageApplied && t.report.Proven {
+		t.observe("") // A repeat: what it says is committed (C1).
+		return nil
 	}
 	t.message.OrderID = orderID
 	err = t.apply(ctx)

@@ -313,8 +313,10 @@ type Reads interface {
 
 // Attempts answers questions about what stands below orders.
 type Attempts interface {
-	// OrderOfAttempt names the order of an attempt, or ErrNotFound. Calls at the same time share a statement.
-	OrderOfAttempt(ctx context.Context, merchant, attemptID string) (string, error)
+	// OrderOfAttempt names the order of an attempt of the message's merchant, or ErrNotFound, and says what
+	// became of that message; nothing where it is not on record. What it reads is committed. Calls at the
+	// same time share a statement.
+	OrderOfAttempt(ctx context.Context, attemptID string, message MessageKey) (orderID string, outcome MessageOutcome, err error)
 	// OrderOfRefund names the order of a refund, or ErrNotFound.
 	OrderOfRefund(ctx context.Context, merchant, refundID string) (string, error)
 	// ListRefunds returns refunds by request time and id, newest first.

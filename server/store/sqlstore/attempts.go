@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/kvitpay/kvit/server/order"
@@ -10,11 +11,15 @@ import (
 )
 
 const (
-	orderOfAttempt = `SELECT a.merchant, a.attempt_id, a.order_id FROM attempts a
+	orderOfAttempt = `SELECT a.order_id,
+	COALESCE((SELECT m.outcome FROM messages m WHERE m.merchant = a.merchant AND m.account = $3 AND m.digest = $4), '') AS outcome
+FROM attempts a
 WHERE a.merchant = $1 AND a.attempt_id = $2 AND a.attempt_id <> ''`
 
-	ordersOfAttempts = `SELECT a.merchant, a.attempt_id, a.order_id
-FROM unnest($1::text[], $2::text[]) AS k(merchant, attempt_id)
+	ordersOfAttempts = `SELECT k.merchant, k.attempt_id, k.account, k.digest, a.order_id,
+	COALESCE((SELECT m.outcome FROM messages m
+		WHERE m.merchant = k.merchant AND m.account = k.account AND m.digest = k.digest), '') AS outcome
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) AS k(merchant, attempt_id, account, digest)
 JOIN attempts a ON a.merchant = k.merchant AND a.attempt_id = k.attempt_id AND a.attempt_id <> ''`
 
 	orderOfRefund = `SELECT f.order_id FROM refunds f
@@ -28,51 +33,86 @@ WHERE f.merchant = $1 AND f.refund_id = $2 AND f.refund_id <> ''`
 	WHERE p.merchant = f.merchant AND p.order_id = f.order_id AND p.payment_id = f.payment_id)`
 )
 
-// attemptKey names an attempt.
-type attemptKey struct{ Merchant, ID string }
-
-func compareAttemptKeys(a, b attemptKey) int {
-	return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.ID, b.ID))
+// attemptKey names an attempt and a message about it.
+type attemptKey struct {
+	ID      string
+	Message store.MessageKey
 }
 
-// attemptOf says to which order an attempt belongs.
+func compareAttemptKeys(a, b attemptKey) int {
+	return cmp.Or(cmp.Compare(a.ID, b.ID), compareMessageKeys(a.Message, b.Message))
+}
+
+// attemptOf says to which order an attempt belongs, and what became of a message about it.
 type attemptOf struct {
+	OrderID string `db:"order_id"`
+	Outcome string `db:"outcome"`
+}
+
+// attemptRead is attemptOf with its key, where many are asked for.
+type attemptRead struct {
+	attemptOf
+
 	Merchant  string `db:"merchant"`
 	AttemptID string `db:"attempt_id"`
-	OrderID   string `db:"order_id"`
+	Account   string `db:"account"`
+	Digest    digest `db:"digest"`
+}
+
+func (r *attemptRead) key() attemptKey {
+	return attemptKey{
+		ID:      r.AttemptID,
+		Message: store.MessageKey{Merchant: r.Merchant, Account: r.Account, Digest: r.Digest},
+	}
 }
 
 // OrderOfAttempt implements store.Attempts.
-func (r *reads) OrderOfAttempt(ctx context.Context, merchant, attemptID string) (string, error) {
+func (r *reads) OrderOfAttempt(ctx context.Context, attemptID string, message store.MessageKey) (string, store.MessageOutcome, error) {
+	key := attemptKey{ID: attemptID, Message: message}
+	find := r.attempts.find
 	if r.dialect == onSQLite {
-		var row attemptOf
-		if err := r.db.GetContext(ctx, &row, orderOfAttempt, merchant, attemptID); err != nil {
-			return "", none("find attempt", err)
-		}
-		return row.OrderID, nil
+		find = r.attemptOf
 	}
-	found, err := r.attempts.find(ctx, attemptKey{Merchant: merchant, ID: attemptID})
+	found, err := find(ctx, key)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return found.OrderID, nil
+	return found.OrderID, store.MessageOutcome(found.Outcome), nil
 }
 
-// ordersOfAttempts finds the orders of many attempts with one statement on PostgreSQL.
+// attemptOf finds the order of one attempt, or store.ErrNotFound.
+func (r *reads) attemptOf(ctx context.Context, key attemptKey) (*attemptOf, error) {
+	var row attemptOf
+	err := r.db.GetContext(ctx, &row, orderOfAttempt, key.Message.Merchant, key.ID, key.Message.Account, key.Message.Digest[:])
+	if err != nil {
+		return nil, none("find attempt", err)
+	}
+	return &row, nil
+}
+
+// ordersOfAttempts finds the orders of many attempts with one statement on PostgreSQL. One that comes alone has
+// a statement without arrays.
 func (r *reads) ordersOfAttempts(ctx context.Context, keys []attemptKey) (map[attemptKey]*attemptOf, error) {
-	var rows []*attemptOf
-	statement, args := ordersOfAttempts, []any{
-		column(keys, func(k *attemptKey) string { return k.Merchant }), column(keys, func(k *attemptKey) string { return k.ID }),
-	}
+	found := make(map[attemptKey]*attemptOf, len(keys))
 	if len(keys) == 1 {
-		statement, args = orderOfAttempt, []any{keys[0].Merchant, keys[0].ID}
+		row, err := r.attemptOf(ctx, keys[0])
+		if errors.Is(err, store.ErrNotFound) {
+			return found, nil
+		}
+		found[keys[0]] = row
+		return found, err
 	}
-	if err := r.db.SelectContext(ctx, &rows, statement, args...); err != nil {
+	var rows []*attemptRead
+	err := r.db.SelectContext(ctx, &rows, ordersOfAttempts,
+		column(keys, func(k *attemptKey) string { return k.Message.Merchant }),
+		column(keys, func(k *attemptKey) string { return k.ID }),
+		column(keys, func(k *attemptKey) string { return k.Message.Account }),
+		column(keys, func(k *attemptKey) []byte { return k.Message.Digest[:] }))
+	if err != nil {
 		return nil, beforeCommit("find attempts", err)
 	}
-	found := make(map[attemptKey]*attemptOf, len(rows))
 	for _, row := range rows {
-		found[attemptKey{Merchant: row.Merchant, ID: row.AttemptID}] = row
+		found[row.key()] = &row.attemptOf
 	}
 	return found, nil
 }

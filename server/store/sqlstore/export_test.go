@@ -10,6 +10,8 @@ var Planned = []struct{ Index, SQL string }{
 	{"payments_at_psp", findOwners},
 	{"attempts_by_id", orderOfAttempt},
 	{"attempts_by_id", ordersOfAttempts},
+	{"messages_pkey", orderOfAttempt},
+	{"messages_pkey", ordersOfAttempts},
 	{"refunds_by_id", orderOfRefund},
 	{"links_token", readLinkByTokenOnPostgres},
 	{"tasks_due", claimTasksOnPostgres},

@@ -302,23 +302,38 @@ func markKept(t *testing.T, s store.Store) {
 	}
 }
 
+// ordersOfAttempts asks at once about attempts whose messages were taken in, kept as hints, or never came.
 func ordersOfAttempts(t *testing.T, s store.Store) {
 	t.Helper()
 	m := newMaker(t, s, "demo", "other")
-	const many = 20
+	const many = 21
+	outcomes := []store.MessageOutcome{store.MessageApplied, store.MessageHint, ""}
+	about := func(merchant string, i int) store.Message {
+		one := message(merchant, fmt.Sprintf("about %d", i))
+		one.Outcome = outcomes[i%len(outcomes)]
+		return one
+	}
 	for i := range many {
 		w := wish{merchant: "demo", id: fmt.Sprintf("A-%d", i)}
 		m.create(w)
 		m.change(w.orderKey(), start(fmt.Sprintf("att_%d", i), "acc"))
+		if one := about("demo", i); one.Outcome != "" {
+			m.mustSave(&store.Changes{Messages: []store.Message{one}})
+		}
 	}
 	var group sync.WaitGroup
 	for i := range many {
 		group.Go(func() {
-			got, err := s.OrderOfAttempt(m.ctx(), "demo", fmt.Sprintf("att_%d", i))
-			if got != fmt.Sprintf("A-%d", i) || err != nil {
-				t.Errorf("attempt %d is of order %q (%v)", i, got, err)
+			attempt, one := fmt.Sprintf("att_%d", i), about("demo", i)
+			got, outcome, err := s.OrderOfAttempt(m.ctx(), attempt, one.MessageKey)
+			if got != fmt.Sprintf("A-%d", i) || outcome != one.Outcome || err != nil {
+				t.Errorf("attempt %d is of order %q, its message %q (%v)", i, got, outcome, err)
 			}
-			if got, err := s.OrderOfAttempt(m.ctx(), "other", fmt.Sprintf("att_%d", i)); !errors.Is(err, store.ErrNotFound) {
+			one.Account = "another"
+			if got, outcome, err := s.OrderOfAttempt(m.ctx(), attempt, one.MessageKey); got == "" || outcome != "" || err != nil {
+				t.Errorf("attempt %d, another account's message: %q of order %q (%v)", i, outcome, got, err)
+			}
+			if got, _, err := s.OrderOfAttempt(m.ctx(), attempt, about("other", i).MessageKey); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("another merchant's attempt is of order %q (%v)", got, err)
 			}
 		})
