@@ -13,7 +13,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## run the server: SQLite, a demo merchant, nothing to set
-	@go build -o bin/server ./server
+	@echo "building, about a minute the first time ..." && go build -o bin/server ./server
 	@exec bin/server
 
 build: ## build bin/server and bin/kvit

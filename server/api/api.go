@@ -193,6 +193,7 @@ func handlerOptions(needs Needs, validator *validator) ([]connect.HandlerOption,
 		connect.WithCompressMinBytes(compressMin),
 		connect.WithRequestGate(gate(needs.Access)),
 		connect.WithInterceptors(interceptors...),
+		connect.WithCodec(strictJSON{"json"}), connect.WithCodec(strictJSON{"json; charset=utf-8"}),
 		connect.WithConditionalHandlerOptions(streamOptions),
 	}, nil
 }

@@ -30,7 +30,9 @@ type plug struct {
 var plugs = map[string]plug{
 	"liqpay": {Open: liqpay.Open, Fake: func(origin string) (http.Handler, map[string]string) {
 		const public, private = "sandbox_i00000000000", "sandbox_private_key"
-		return liqpayfake.New(liqpayfake.Account{PublicKey: public, PrivateKey: private, Version: liqpayfake.Version3, Now: time.Now}),
+		return liqpayfake.New(liqpayfake.Account{
+				PublicKey: public, PrivateKey: private, Version: liqpayfake.Version3, Now: time.Now, FirstID: time.Now().UnixMilli(),
+			}),
 			map[string]string{"public_key": public, "private_key": private, "base_url": origin}
 	}},
 	sandboxKind: {Open: func(s psp.Settings) (psp.Provider, error) { return sandbox.Open(s) }},

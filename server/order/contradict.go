@@ -110,7 +110,7 @@ func (o *Order) contradict(act Act, ev *Evidence, why string) error {
 func (o *Order) puzzle(act Act, ev *Evidence, kind ExceptionKind, why string) error {
 	facts := &ExceptionFacts{
 		Kind: kind, AttemptID: ev.AttemptID, AmountMinor: max(ev.AmountMinor, 0), Currency: ev.Currency,
-		Detail: string(ev.Fact) + " " + why,
+		Detail: detailOf(ev, why),
 	}
 	if o.puzzled(facts) {
 		return nil
@@ -119,6 +119,14 @@ func (o *Order) puzzle(act Act, ev *Evidence, kind ExceptionKind, why string) er
 		return err
 	}
 	return o.open(act, facts)
+}
+
+// detailOf is what is odd about evidence, in words. What could not be read names itself.
+func detailOf(ev *Evidence, why string) string {
+	if ev.Fact == FactUnreadable && why != "" {
+		return why
+	}
+	return string(ev.Fact) + " " + why
 }
 
 // puzzled reports whether this was on record before, open or not, so that a repeat says nothing new.

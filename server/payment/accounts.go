@@ -109,21 +109,22 @@ func (s *Service) named(caller Caller, ids []string) ([]*psp.Account, error) {
 }
 
 // payable reports as a fault that none of the accounts can take such an order, with what the first one of
-// its mode says. A merchant without accounts of that mode may make links all the same: the accounts can
-// come later (L5).
+// its mode says. A merchant that has no accounts yet may make links all the same: they can come later (L5).
 func payable(accounts []*psp.Account, w wants) error {
-	var refused error
+	var refused, other error
 	for _, a := range accounts {
-		if a.Live() != w.live {
-			continue
-		}
 		err := takes(a, w)
-		if err == nil {
+		switch {
+		case err == nil:
 			return nil
-		}
-		if refused == nil {
+		case a.Live() != w.live:
+			other = err
+		case refused == nil:
 			refused = err
 		}
+	}
+	if refused == nil {
+		return other
 	}
 	return refused
 }

@@ -263,3 +263,13 @@ func TestCreateLink_MoneyThatNoAccountTakesIsRefused(t *testing.T) {
 		t.Errorf("half a dram: %v", err)
 	}
 }
+
+func TestCreateLink_A1_ALinkThatNobodyCouldPayIsRefused(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	live := s.caller
+	live.Live = true
+	if _, _, err := s.CreateLink(t.Context(), live, lesson(t, "k", "A-1")); !fault.Is(err, fault.ReasonModeDiffers) {
+		t.Errorf("a live link of a merchant with test accounts alone: %v", err)
+	}
+}

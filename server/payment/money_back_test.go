@@ -2,6 +2,7 @@ package payment_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -116,6 +117,34 @@ func TestRefundOrder_R1_ARefusedRefundIsReleased(t *testing.T) {
 	}
 	if p := s.wantState("A-1", order.Paid).Payments[0]; p.Reserved != 0 {
 		t.Errorf("%+v", p)
+	}
+}
+
+func TestRefundOrder_R1_APSPThatIsNotReachedIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.paid()
+	s.psp.refund = func(psp.Refund) (psp.Refunded, error) { return psp.Refunded{}, psp.ErrNotAttempted }
+	if _, _, err := s.giveBack("r1", 200_000); !fault.Is(err, fault.ReasonPSPNotAttempted) {
+		t.Errorf("the caller hears %v", err)
+	}
+	if p := s.wantState("A-1", order.Paid).Payments[0]; p.Reserved != 0 {
+		t.Errorf("%+v", p)
+	}
+	s.psp.refund = func(psp.Refund) (psp.Refunded, error) { return psp.Refunded{Done: true}, nil }
+	if info, _, err := s.giveBack("r2", 200_000); err != nil || info.State != order.RefundDone {
+		t.Errorf("another call: %+v, %v", info, err)
+	}
+}
+
+func TestRefundOrder_R1_SaysWhichPaymentsThereAre(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	a := s.press(s.order("A-1")).AttemptID
+	s.say(a, found(order.FactSucceeded, 400_000))
+	p := s.wantState("A-1", order.Review).Payments[0]
+	if _, _, err := s.giveBack("r1", 0); err == nil || !strings.Contains(err.Error(), p.ID) {
+		t.Errorf("the caller hears %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package payment
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/kvitpay/kvit/server/fault"
@@ -58,8 +59,9 @@ func refundInfo(o *order.Order, r *order.Refund) RefundInfo {
 // reserved, and is never blindly sent again (R2).
 //
 // The faults beside those of writes: ORDER_STATE where there is no such payment, REFUND_EXCEEDS_PAYMENT,
-// AMOUNT_GRAIN, REFUND_UNSUPPORTED and ACCOUNT_UNAVAILABLE. A refund that the PSP refuses is no fault of
-// the call: it is RELEASED.
+// AMOUNT_GRAIN, REFUND_UNSUPPORTED and ACCOUNT_UNAVAILABLE, and PSP_NOT_ATTEMPTED where the PSP could not
+// be reached: the refund is RELEASED, and another call may try again. A refund that the PSP refuses is no
+// fault of the call: it is RELEASED too.
 func (s *Service) RefundOrder(ctx context.Context, caller Caller, in RefundOrder) (RefundInfo, bool, error) {
 	if err := refuseCard("reason", in.Reason); err != nil {
 		return RefundInfo{}, false, err
@@ -147,8 +149,7 @@ func (r *refunding) check(o *order.Order) (amountMinor int64, account *psp.Accou
 	}
 	p := o.Payment(id)
 	if p == nil {
-		return r.in.AmountMinor, nil, fault.New(fault.Precondition, fault.ReasonOrderState, "There is no such payment to refund.",
-			fault.With("state", string(o.State)))
+		return r.in.AmountMinor, nil, nothingToRefund(o, id)
 	}
 	if r.in.Currency != "" && r.in.Currency != p.Currency {
 		return 0, nil, fieldFault("amount.currency_code", "must be the payment's currency")
@@ -172,6 +173,26 @@ func (r *refunding) check(o *order.Order) (amountMinor int64, account *psp.Accou
 		return 0, nil, err
 	}
 	return amountMinor, account, account.Declaration().Takes(amount)
+}
+
+// nothingToRefund says why there is no such payment, and which there are.
+func nothingToRefund(o *order.Order, named string) error {
+	var ids []string
+	for i := range o.Payments {
+		if p := &o.Payments[i]; p.Captured > 0 {
+			ids = append(ids, p.ID)
+		}
+	}
+	message := "No money has come for the order; there is nothing to refund."
+	switch {
+	case len(ids) > 0 && named == "":
+		message = "The order has not settled on a payment. Name the one to refund: " + strings.Join(ids, ", ") + "."
+	case len(ids) > 0:
+		message = "The order has no such payment. It has " + strings.Join(ids, ", ") + "."
+	case o.AuthorizedMinor() > 0:
+		message = "The money is held and not taken: cancel the order to release it."
+	}
+	return fault.New(fault.Precondition, fault.ReasonOrderState, message, fault.With("state", string(o.State)))
 }
 
 // sendRefund asks the PSP for a refund that was written down as sent, and writes the outcome.
@@ -202,7 +223,7 @@ func (s *Service) sendRefund(ctx context.Context, orderID string, task store.Tas
 	w := work{name: "RefundOrder outcome", order: key, task: task, fence: fence, actor: account.ID(), ids: s.newIDs()}
 	heard := s.answered(account, p.AttemptID, psp.Report{Ref: s.mark.Ref(p.AttemptID), Raw: answer.Raw}, w.ids)
 	w.keys = heard.keys()
-	return s.finish(ctx, w, func(v *writer.View, o *order.Order, act order.Act, t *held) error {
+	err = s.finish(ctx, w, func(v *writer.View, o *order.Order, act order.Act, t *held) error {
 		if err := concludeRefund(o, act, task.ID, answer.Done, refundErr); err != nil {
 			return err
 		}
@@ -217,6 +238,10 @@ func (s *Service) sendRefund(ctx context.Context, orderID string, task store.Tas
 		}
 		return nil
 	})
+	if err == nil && errors.Is(refundErr, psp.ErrNotAttempted) {
+		return refusal(refundErr)
+	}
+	return err
 }
 
 // concludeRefund posts, releases or doubts a refund by the PSP's answer. A refund that the PSP has only
@@ -241,7 +266,11 @@ func (r *resolving) refund(ctx context.Context) error {
 	case refund == nil || !refund.Open():
 		return r.end(ctx)
 	case refund.State == order.RefundReserved:
-		return r.service.dispatchRefund(ctx, r.work(""))
+		err := r.service.dispatchRefund(ctx, r.work(""))
+		if fault.Is(err, fault.ReasonPSPNotAttempted) {
+			return nil // It is released, which is on record.
+		}
+		return err
 	}
 	p := r.order.Payment(refund.PaymentID)
 	report, err := r.ask(ctx, r.order.Attempt(p.AttemptID))

@@ -1,6 +1,7 @@
 package liqpayfake
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"html"
@@ -60,7 +61,7 @@ func (f *Fake) prepare(fields map[string]string) (page, code string) {
 	if p == nil {
 		f.opened++
 		p = &payment{
-			id: idFirst - 1 + f.opened, orderID: orderID, action: action, status: statusPrepared,
+			id: cmp.Or(f.account.FirstID, idFirst) - 1 + f.opened, orderID: orderID, action: action, status: statusPrepared,
 			currency: currency, description: word(fields["description"]), language: word(fields["language"]),
 			serverURL: word(fields["server_url"]), resultURL: word(fields["result_url"]),
 			held: amount, amount: amount, created: f.account.Now(), terms: terms,

@@ -38,6 +38,9 @@ type Account struct {
 	// Client sends callbacks; nil is a client of its own.
 	Client *http.Client
 
+	// FirstID is the payment_id of the first payment; 0 is one of the size that LiqPay's are. A fake that
+	// forgets its payments and meets a database that does not begins elsewhere each time.
+	FirstID int64
 	// Exponents prints amounts from 10^7 on as "1.0E7", as programs that hold them as floats do.
 	Exponents bool
 	// PartialReverses shows a partly refunded payment as "reversed" and not as "success": the
