@@ -88,6 +88,9 @@ func run(ctx context.Context, args []string, w *world) int {
 		_, _ = fmt.Fprintln(w.stderr, "kvit:", err)
 		return exitUsage
 	}
+	if len(args) == 0 { // Who types the name alone wants to know what there is.
+		args = []string{"--help"}
+	}
 	parsed, err := parser.Parse(args)
 	if helped {
 		return exitDone

@@ -270,6 +270,78 @@ func TestCommands_WrongCommandLines(t *testing.T) {
 	golden(t, "usage.txt", out.String())
 }
 
+// A name alone shows what there is.
+func TestCommands_BareNameShowsHelp(t *testing.T) {
+	t.Parallel()
+
+	var stdout, stderr strings.Builder
+	code := run(t.Context(), nil, &world{stdout: &stdout, stderr: &stderr})
+	if code != exitDone || !strings.Contains(stdout.String(), "link create") || stderr.Len() > 0 {
+		t.Errorf("got %d, %q and %q, want the commands", code, stdout.String(), stderr.String())
+	}
+}
+
+// O1: an order that exists comes back as it is. Where nothing can be paid at its link, that is said beside the answer, which is the
+// same as ever.
+func TestLinkCreate_O1_WarnsOfWhatCannotBePaid(t *testing.T) {
+	t.Parallel()
+
+	const pending, active = kvitv1.OrderState_ORDER_STATE_PENDING, kvitv1.LinkState_LINK_STATE_ACTIVE
+	var out strings.Builder
+	warned := func(link kvitv1.LinkState, order kvitv1.OrderState) {
+		s := &shop{made: func(l *kvitv1.Link, o *kvitv1.Order) { l.State, o.State = link, order }}
+		server := s.open(t)
+		for _, flags := range [][]string{nil, {"--json"}} {
+			args := slices.Concat([]string{"link", "create", "--order-id", "A-17", "--amount", "1500 AMD"}, flags)
+			r := kvitAt(t, server, 0, args...)
+			if r.code != exitDone || strings.Contains(r.stdout, "Warning") || !strings.Contains(r.stdout, "A-17") {
+				t.Errorf("%s %s: got %d and %q", link, order, r.code, r.stdout)
+			}
+			if flags == nil {
+				fmt.Fprintf(&out, "%s %s\n%s\n", linkWord(link), orderWord(order), r.stderr)
+			} else if !strings.HasSuffix(out.String(), "\n"+r.stderr+"\n") {
+				t.Errorf("%s %s: said %q beside JSON", link, order, r.stderr)
+			}
+		}
+	}
+	for number := range int32(len(kvitv1.OrderState_name)) {
+		if number != 0 {
+			warned(active, kvitv1.OrderState(number))
+		}
+	}
+	warned(kvitv1.LinkState_LINK_STATE_DEACTIVATED, pending)
+	warned(kvitv1.LinkState_LINK_STATE_DEACTIVATED, kvitv1.OrderState_ORDER_STATE_CANCELLED)
+	warned(kvitv1.LinkState_LINK_STATE_EXPIRED, pending)
+	golden(t, "warnings.txt", out.String())
+}
+
+// A refund that finds no payment says where the payments are shown, and how one is named.
+func TestOrderRefund_R1_SaysHowToNameAPayment(t *testing.T) {
+	t.Parallel()
+
+	s := &shop{failures: []error{refusal(connect.CodeFailedPrecondition, "ORDER_STATE",
+		"The order has not settled on a payment. Name the one to refund: pay_2.", map[string]string{"state": "MANUAL_REVIEW"})}}
+	r := kvitAt(t, s.open(t), 0, "order", "refund", "A-17", "--reason", "twice", "--idempotency-key", "k")
+	for _, want := range []string{"Name the one to refund: pay_2.", "kvit order get A-17", "--payment"} {
+		if r.code != exitRefused || !strings.Contains(r.stderr, want) {
+			t.Errorf("got %d saying %q, want %q", r.code, r.stderr, want)
+		}
+	}
+}
+
+// A list of currencies that nobody reads is cut where a person looks, and whole for programs.
+func TestPSPList_CutsManyCurrencies(t *testing.T) {
+	t.Parallel()
+
+	server := (&shop{}).open(t)
+	if r := kvitAt(t, server, 0, "psp", "list"); !strings.Contains(r.stdout, " USD and 4 more\n") || strings.Contains(r.stdout, "KZT") {
+		t.Errorf("got\n%s\nwant the first eight of twelve", r.stdout)
+	}
+	if r := kvitAt(t, server, 0, "psp", "list", "--json"); !strings.Contains(r.stdout, "KZT") {
+		t.Errorf("got\n%s\nwant all", r.stdout)
+	}
+}
+
 // I2: a change whose outcome is unclear is repeated with the key that it had, and once it works that is all there is to see.
 func TestChange_I2_RepeatsWithTheSameKey(t *testing.T) {
 	t.Parallel()

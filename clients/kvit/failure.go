@@ -33,6 +33,15 @@ type unclearError struct {
 func (e *unclearError) Error() string { return e.err.Error() }
 func (e *unclearError) Unwrap() error { return e.err }
 
+// advisedError is a refusal of which the command knows better than the table what to do.
+type advisedError struct {
+	err    error
+	advice string
+}
+
+func (e *advisedError) Error() string { return e.err.Error() }
+func (e *advisedError) Unwrap() error { return e.err }
+
 // errNotYet ends a watch whose time ran out before what it waited for.
 var errNotYet = errors.New("The orders have not reached the state that was waited for.") //nolint:revive,staticcheck // It is printed as it is.
 
@@ -131,7 +140,10 @@ func (a *app) failure(err error) failure {
 func (a *app) advice(reason string, err error) string {
 	var reset *kvit.ResetError
 	var wrong *usageError
+	var advised *advisedError
 	switch {
+	case errors.As(err, &advised):
+		return advised.advice
 	case errors.As(err, &wrong):
 		return "kvit --help, and --help after any command, show how it is used."
 	case errors.As(err, &reset):

@@ -89,6 +89,8 @@ type shop struct {
 	streams  int
 	// refund is the state in which a refund comes back.
 	refund kvitv1.RefundState
+	// made changes what a created link comes back as.
+	made func(link *kvitv1.Link, order *kvitv1.Order)
 	// state is that of order A-17.
 	state kvitv1.OrderState
 	reset *kvitv1.StreamReset
@@ -139,6 +141,9 @@ func (s *shop) CreatePaymentLink(ctx context.Context, r *kvitv1.CreatePaymentLin
 	}
 	order := order17(kvitv1.OrderState_ORDER_STATE_PENDING)
 	order.OrderId = r.GetOrderId()
+	if s.made != nil {
+		s.made(link, order)
+	}
 	return &kvitv1.CreatePaymentLinkResponse{Link: link, Order: order}, nil
 }
 
@@ -383,6 +388,7 @@ func orders() []*kvitv1.Order {
 	paid.PaidAmount = dram(150000)
 	refunded.OrderId, refunded.PaidAmount, refunded.RefundedAmount = "A-18", dram(150000), dram(50000)
 	fixed.OrderId, fixed.Customer, fixed.Amount = "f_06gvosbivhrut3r3ecifhsvgp8", nil, &kvitv1.Money{CurrencyCode: "JPY", MinorUnits: 1200}
+	fixed.Mode = kvitv1.Mode_MODE_LIVE
 	return []*kvitv1.Order{paid, refunded, fixed}
 }
 

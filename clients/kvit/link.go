@@ -78,7 +78,7 @@ type linkCreate struct {
 // Help shows how the command is used.
 func (*linkCreate) Help() string {
 	return `Repeating the command with the same --idempotency-key makes nothing twice; without one, each run is a new request, and an
-order id that exists with the same terms comes back as it is.
+order id that exists with the same terms comes back as it is. Where nothing can be paid at its link, a warning says so.
 
 Examples:
 
@@ -105,6 +105,7 @@ func (c *linkCreate) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	defer a.unpayableHint(answer.message.GetLink(), answer.message.GetOrder())
 	if a.json {
 		return a.changed(answer.message, request.GetIdempotencyKey(), answer.replayed)
 	}
@@ -353,7 +354,7 @@ func (a *app) link(l *kvitv1.Link, order *kvitv1.Order) error {
 	facts = append(facts,
 		fact{"PSP accounts", strings.Join(l.GetPspAccounts(), ", ")},
 		fact{"Capture", manualWord(l.GetCaptureMode())},
-		fact{"Mode", word(l.GetMode(), "MODE_")},
+		fact{"Mode", modeWord(l.GetMode())},
 		fact{"Created", a.instant(l.GetCreatedAt())},
 		fact{"Deactivated", a.instant(l.GetDeactivatedAt())},
 	)

@@ -102,7 +102,7 @@ func (a *app) orderFacts(o *kvitv1.Order) []fact {
 		fact{"Link", o.GetLinkId()},
 		fact{"Kind", kindWord(o.GetKind())},
 		fact{"Capture", manualWord(o.GetCaptureMode())},
-		fact{"Mode", word(o.GetMode(), "MODE_")},
+		fact{"Mode", modeWord(o.GetMode())},
 		fact{"Created", a.instant(o.GetCreatedAt())},
 		fact{"Changed", a.instant(o.GetUpdatedAt())},
 		fact{"Version", strconv.FormatInt(o.GetVersion(), 10)},
@@ -144,7 +144,9 @@ type orderList struct {
 
 // Help shows how the command is used.
 func (*orderList) Help() string {
-	return `Examples:
+	return `Test orders and live ones are listed alike, whatever the key's mode; MODE tells them apart.
+
+Examples:
 
     kvit order list
 
@@ -193,13 +195,14 @@ func (a *app) orders(orders []*kvitv1.Order, next string) error {
 	rows := make([][]string, len(orders))
 	for i, o := range orders {
 		rows[i] = []string{
-			o.GetOrderId(), orderWord(o.GetState()), kvit.FormatMoney(o.GetAmount()), someMoney(o.GetPaidAmount()),
+			o.GetOrderId(), modeWord(o.GetMode()), orderWord(o.GetState()), kvit.FormatMoney(o.GetAmount()), someMoney(o.GetPaidAmount()),
 			someMoney(o.GetRefundedAmount()), a.minute(o.GetCreatedAt()), a.minute(o.GetOfferUntil()),
 			customer(o.GetCustomer()), o.GetDescription(),
 		}
 	}
 	return a.table([]column{
 		{title: "ORDER"},
+		{title: "MODE"}, // Always: a test order that looks like a real one is goods given away.
 		{title: "STATE"},
 		{title: "AMOUNT", right: true},
 		{title: "PAID", right: true, optional: 2},

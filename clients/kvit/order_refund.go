@@ -50,6 +50,9 @@ func (c *orderRefund) Run(ctx context.Context, a *app) error {
 			return client.Payments.RefundOrder(ctx, request)
 		})
 	})
+	if kvit.Reason(err) == "ORDER_STATE" {
+		return &advisedError{err, "kvit order get " + c.OrderID + " shows what money has come; --payment ID refunds a payment that does not settle the order."}
+	}
 	if err != nil {
 		return err
 	}

@@ -153,6 +153,7 @@ func word(value fmt.Stringer, prefix string) string {
 func orderWord(s kvitv1.OrderState) string { return word(s, orderPrefix) }
 func linkWord(s kvitv1.LinkState) string   { return word(s, linkPrefix) }
 func kindWord(k kvitv1.LinkKind) string    { return word(k, kindPrefix) }
+func modeWord(m kvitv1.Mode) string        { return word(m, modePrefix) }
 
 // clean takes out what would let a text from elsewhere move the cursor or turn the writing around.
 func clean(text string) string {

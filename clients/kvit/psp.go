@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/kvitpay/kvit/clients/go/kvit"
@@ -12,7 +13,8 @@ type pspList struct{}
 
 // Help shows how the command is used.
 func (*pspList) Help() string {
-	return `An account that can capture can hold money as well: kvit link create --manual.
+	return `An account that can capture can hold money as well: kvit link create --manual. Of many currencies the first are shown;
+--json has all.
 
 Examples:
 
@@ -37,7 +39,7 @@ func (*pspList) Run(ctx context.Context, a *app) error {
 	rows := make([][]string, len(answer.GetAccounts()))
 	for i, p := range answer.GetAccounts() {
 		rows[i] = []string{
-			p.GetAccountId(), p.GetPsp(), p.GetName(), word(p.GetMode(), "MODE_"), abilities(p), strings.Join(p.GetCurrencyCodes(), " "),
+			p.GetAccountId(), p.GetPsp(), p.GetName(), modeWord(p.GetMode()), abilities(p), someOf(p.GetCurrencyCodes()),
 		}
 	}
 	return a.table([]column{
@@ -48,6 +50,17 @@ func (*pspList) Run(ctx context.Context, a *app) error {
 		{title: "CAN", optional: 1},
 		{title: "CURRENCIES", optional: 3, flexible: true},
 	}, rows)
+}
+
+// shownMax is how many currencies are shown of a list that is longer by more than one.
+const shownMax = 8
+
+// someOf is a list that can be read: its first, and how many more there are.
+func someOf(codes []string) string {
+	if len(codes) <= shownMax+1 {
+		return strings.Join(codes, " ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(codes[:shownMax], " "), len(codes)-shownMax)
 }
 
 // abilities are what an account can do beside taking payments.

@@ -34,7 +34,8 @@ type orderWatch struct {
 // Help shows how the command is used.
 func (*orderWatch) Help() string {
 	return `Lines come as things happen, through lost connections and restarts of the server, each once and in order. With --json each
-line is one event. When it ends it says with which --cursor to go on.
+line is one event. When it ends it says with which --cursor to go on. Test orders and live ones come alike, whatever the key's
+mode: lines about a test order say "test", and in the JSON it is order.mode.
 
 Examples:
 
@@ -215,10 +216,18 @@ func (w *watch) print(event *kvitv1.OrderEvent) error {
 		subject = event.GetLinkId()
 	}
 	line := strings.Join([]string{
-		clock, fmt.Sprintf("%-6s", fmt.Sprintf("#%d", event.GetPosition())), pad(clean(event.GetType()), 22), pad(clean(subject), 12),
+		clock, fmt.Sprintf("%-6s", fmt.Sprintf("#%d", event.GetPosition())), pad(testMark(event), len("test")), pad(clean(event.GetType()), 22), pad(clean(subject), 12),
 	}, gap)
 	_, err := fmt.Fprintln(w.stdout, w.laid(line, pad(orderWord(event.GetOrder().GetState()), 10), clean(saying(event))))
 	return err
+}
+
+// testMark marks what happens to a test order, on a line that otherwise reads like real money.
+func testMark(event *kvitv1.OrderEvent) string {
+	if event.GetOrder().GetMode() == kvitv1.Mode_MODE_TEST {
+		return "test"
+	}
+	return ""
 }
 
 // indentSaid is how far the words stand in that have a line of their own.

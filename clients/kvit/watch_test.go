@@ -29,7 +29,7 @@ func history() []*kvitv1.OrderEvent {
 			OrderId: "A-17", OrderVersion: int64(i + 1), OccurredAt: at(time.Duration(i) * 5 * time.Hour),
 		}
 		if states[i] != 0 {
-			events[i].Order = &kvitv1.Order{OrderId: "A-17", State: states[i], Amount: dram(150000)}
+			events[i].Order = &kvitv1.Order{OrderId: "A-17", State: states[i], Amount: dram(150000), Mode: kvitv1.Mode_MODE_TEST}
 		}
 	}
 	events[2].OrderId, events[2].LinkId = "", "lnk_06gvosbivhrut3r3ecifhsvgp8"
@@ -82,7 +82,7 @@ func payingAndRefunding() []*kvitv1.OrderEvent {
 	const pay, ref = "pay_06gvosbivhrut3r3ecifhsvgp8", "ref_06gvosbivhrut3r3ecifhsvgp9"
 	type is = kvitv1.EventDetail
 	var events []*kvitv1.OrderEvent
-	order := &kvitv1.Order{OrderId: "A-17", State: kvitv1.OrderState_ORDER_STATE_PENDING, Amount: dram(150000)}
+	order := &kvitv1.Order{OrderId: "A-17", State: kvitv1.OrderState_ORDER_STATE_PENDING, Amount: dram(150000), Mode: kvitv1.Mode_MODE_LIVE}
 	add := func(name string, detail *is) {
 		n := len(events) + 1
 		events = append(events, &kvitv1.OrderEvent{
@@ -168,6 +168,33 @@ func TestWatch_HasWordsForEveryDocumentedType(t *testing.T) {
 	}
 	if len(types) != len(sayings)+len(amountSays) {
 		t.Errorf("docs/api.md has %d types, and there are words for %d", len(types), len(sayings)+len(amountSays))
+	}
+}
+
+// A1: a journal holds both modes. A line about a test order says so, on any terminal; one about a live order does not.
+func TestWatch_A1_MarksTestOrders(t *testing.T) {
+	t.Parallel()
+
+	s := &shop{}
+	s.onStream = func(_ context.Context, _ int, _ *kvitv1.StreamOrderEventsRequest, send func(*kvitv1.StreamOrderEventsResponse)) error {
+		test, live := history()[4], history()[4]
+		live.Position, live.Cursor, live.OrderId, live.Order.Mode = 6, "at-6", "A-18", kvitv1.Mode_MODE_LIVE
+		live.Order.State = kvitv1.OrderState_ORDER_STATE_AUTHORIZED
+		sendEvents(send, test, live)
+		return nil
+	}
+	server := s.open(t)
+	for _, width := range []int{0, 60, 120} {
+		r := kvitAt(t, server, width, "order", "watch", "--cursor", "at-4", "--until-state", "authorized")
+		for line := range strings.Lines(r.stdout) {
+			about17, marked := strings.Contains(line, "A-17"), strings.Contains(line, " test ")
+			if about17 != marked || strings.Contains(line, "A-18") && marked {
+				t.Errorf("at %d columns: %q", width, line)
+			}
+		}
+		if !strings.Contains(r.stdout, "A-17") || !strings.Contains(r.stdout, "A-18") {
+			t.Errorf("at %d columns: got %d and %q, want a line about each order", width, r.code, r.stdout)
+		}
 	}
 }
 

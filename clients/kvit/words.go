@@ -19,6 +19,7 @@ const (
 	linkPrefix   = "LINK_STATE_"
 	kindPrefix   = "LINK_KIND_"
 	refundPrefix = "REFUND_STATE_"
+	modePrefix   = "MODE_"
 )
 
 // orderState is a state as people type it: PAID or paid.
