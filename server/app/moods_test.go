@@ -125,11 +125,11 @@ func moodsThatSettle() []moodScene {
 
 // moodsThatDoNot leave something for a person to look at.
 func moodsThatDoNot() []moodScene {
-	unreadable := moodOutcome{order.Processing, nil, []string{"open UNREADABLE 0.00 AMD"}, slices.Concat(moodBegun, []string{"evidence.noted", "exception.opened"}), 1}
+	unreadable := moodOutcome{order.Processing, nil, []string{"open UNREADABLE"}, slices.Concat(moodBegun, []string{"evidence.noted", "exception.opened"}), 1}
 	review := func(mood string) []string { return goes("chooses "+mood, "reads MANUAL_REVIEW") }
 	return []moodScene{
 		{mood: "pay_twice", quiet: true, steps: goes("chooses pay_twice", "reads PAID"), want: paidOdd("open DUPLICATE 5000.00 AMD", "captured 5000.00 AMD")},
-		{mood: "contradict", steps: goes("chooses contradict", "reads PAID"), want: paidOdd("open CONFLICTING_EVIDENCE 0.00 AMD")},
+		{mood: "contradict", steps: goes("chooses contradict", "reads PAID"), want: paidOdd("open CONFLICTING_EVIDENCE")},
 		{mood: "unknown_status", quiet: true, steps: goes("chooses unknown_status", "reads PROCESSING"), want: unreadable},
 		{mood: "pay_less", quiet: true, steps: review("pay_less"), want: inReview("captured 4500.00 AMD", "open UNDERPAID 4500.00 AMD")},
 		{mood: "pay_more", quiet: true, steps: review("pay_more"), want: inReview("captured 5500.00 AMD", "open OVERPAID 5500.00 AMD")},
