@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -69,6 +70,54 @@ func TestBanner_EveryPrintedCommandWorks(t *testing.T) {
 				t.Errorf("%s does not speak of the order:\n%s", try.What, out)
 			}
 		}
+	}
+}
+
+// A2: a key that came by setting is the operator's: the banner names the setting, and its commands work where that is set.
+func TestBanner_A2_AGivenKeyIsNotShown(t *testing.T) {
+	t.Parallel()
+	secret := platformKey(t)
+	house := boot(t, "KVIT_BOOTSTRAP_API_KEY="+secret)
+	var banner bytes.Buffer
+	if err := house.Banner(&banner); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(banner.String(), secret) || !strings.Contains(banner.String(), "the one of KVIT_BOOTSTRAP_API_KEY") {
+		t.Errorf("want the setting's name and not its key in\n%s", banner.String())
+	}
+	tries := house.Tries()
+	session := "KVIT_BOOTSTRAP_API_KEY=" + secret + "\n" + tries[0].Command + "\n"
+	if out := shell(t, session+tries[1].Command); !strings.Contains(out, "lesson-1") {
+		t.Errorf("%s does not speak of the order:\n%s", tries[1].Command, out)
+	}
+}
+
+// A1: with merchants of your own, what is printed makes a key of the first of them, with a key that stays in its file.
+func TestBanner_A1_SaysHowAMerchantGetsAKey(t *testing.T) {
+	t.Parallel()
+	merchants := filepath.Join(t.TempDir(), "merchants.yaml")
+	text := "merchants:\n  - {id: shop, name: Shop, mode: live, locale: en}\n  - {id: other, name: Other, mode: test, locale: en}\n"
+	if err := os.WriteFile(merchants, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	house := boot(t, "KVIT_CONFIG="+merchants)
+	var banner bytes.Buffer
+	if err := house.Banner(&banner); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(banner.String(), house.BootstrapKey()) || !strings.Contains(banner.String(), "bootstrap-key") {
+		t.Errorf("want the key's file and not the key in\n%s", banner.String())
+	}
+	var script strings.Builder
+	for _, try := range house.Tries() {
+		if !strings.Contains(banner.String(), try.Command) {
+			t.Errorf("%q is not printed", try.What)
+		}
+		script.WriteString(try.Command + "\n")
+	}
+	out := shell(t, script.String())
+	if !strings.Contains(out, "kvit_test_") || !strings.Contains(out, "Merchant  shop\n") {
+		t.Errorf("got\n%s\nwant a key of the first merchant", out)
 	}
 }
 
