@@ -12,7 +12,8 @@ import (
 	"github.com/kvitpay/kvit/gen/kvit/v1/kvitv1connect"
 )
 
-// A CRM watches for paid orders for as long as it runs, and goes on where it was when it starts again.
+// A CRM watches for paid orders for as long as it runs, and goes on where it was when it starts again. A journal holds test orders
+// beside live ones, whatever the key's mode: a test order costs its payer nothing, so that it must grant nothing either.
 func ExampleFollow() {
 	address, stop := shop()
 	defer stop()
@@ -28,9 +29,13 @@ func ExampleFollow() {
 	if kept, ok := loadCheckpoint(); ok {
 		start = kvit.From(kept)
 	}
+	mine := kvitv1.Mode_MODE_LIVE // Where this program runs for real; GetMerchant tells it of the key.
 	grantAccess := func(_ context.Context, event *kvitv1.OrderEvent) error {
+		if event.GetOrder().GetMode() != mine {
+			return nil // A test: nobody paid.
+		}
 		fmt.Println(event.GetOrderId(), "is paid:", kvit.FormatMoney(event.GetOrder().GetPaidAmount()))
-		if event.GetOrderId() == "A-2" {
+		if event.GetOrderId() == "A-3" {
 			return kvit.ErrStop // An example has to end; a CRM returns nil here too.
 		}
 		return nil // Any other error ends Follow, and the event comes again next time.
@@ -43,7 +48,7 @@ func ExampleFollow() {
 	}
 	// Output:
 	// A-1 is paid: 1 500.00 AMD
-	// A-2 is paid: 1 500.00 AMD
+	// A-3 is paid: 1 500.00 AMD
 }
 
 func loadCheckpoint() (kvit.Checkpoint, bool) { return kvit.Checkpoint{}, false }
@@ -99,7 +104,7 @@ func ExampleFormatMoney() {
 	// amount "1500.505": the currency has 2 decimals
 }
 
-// seller is a server in which two orders are paid.
+// seller is a server in which three orders are paid, the second one for a test.
 type seller struct{ fake }
 
 func (*seller) CreatePaymentLink(_ context.Context, request *kvitv1.CreatePaymentLinkRequest) (*kvitv1.CreatePaymentLinkResponse, error) {
@@ -108,14 +113,17 @@ func (*seller) CreatePaymentLink(_ context.Context, request *kvitv1.CreatePaymen
 
 // shop starts a seller.
 func shop() (address string, stop func()) {
-	s := &seller{fake: fake{journal: newJournal(2)}}
+	s := &seller{fake: fake{journal: newJournal(3)}}
 	s.onStream = func(_ context.Context, _ int, s stream) error {
-		paid := events(1, 2)
-		for _, event := range paid {
+		paid := events(1, 3)
+		for i, event := range paid {
 			event.Type = "order.paid"
-			event.Order = &kvitv1.Order{PaidAmount: &kvitv1.Money{CurrencyCode: "AMD", MinorUnits: 150000}}
+			event.Order = &kvitv1.Order{PaidAmount: &kvitv1.Money{CurrencyCode: "AMD", MinorUnits: 150000}, Mode: kvitv1.Mode_MODE_LIVE}
+			if i == 1 {
+				event.Order.Mode = kvitv1.Mode_MODE_TEST
+			}
 		}
-		return s.batch(2, paid...)
+		return s.batch(3, paid...)
 	}
 	mux := http.NewServeMux()
 	mux.Handle(kvitv1connect.NewPaymentServiceHandler(s))

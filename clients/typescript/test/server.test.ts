@@ -331,7 +331,7 @@ describe("one server", () => {
     const fresh = await Installation.open();
     try {
       const child = spawn(process.execPath, [fileURLToPath(new URL("example.js", import.meta.url))], {
-        env: { ...process.env, KVIT_URL: fresh.url, KVIT_API_KEY: fresh.key },
+        env: { ...process.env, KVIT_SERVER: fresh.url, KVIT_API_KEY: fresh.key },
         stdio: ["ignore", "pipe", "inherit"],
       });
       let printed = "";
