@@ -31,7 +31,7 @@ func (a *App) Tries() []Try {
 		return append(tries, demoTries()...)
 	}
 	return append(tries, Try{
-		"make a key of a merchant, here the first of KVIT_CONFIG",
+		"make a key of a merchant, here the first of KVIT_CONFIG (--mode live: for real money)",
 		runKvit + "key create --merchant-id " + a.settings.Merchants.List[0].ID +
 			` --name "shop" --mode test \` + "\n    --scope links:write,orders:read,events:read",
 	})
