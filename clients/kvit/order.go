@@ -110,6 +110,14 @@ func (a *app) orderFacts(o *kvitv1.Order) []fact {
 	return append(facts, metadataFacts(o.GetMetadata())...)
 }
 
+// orderNoun begins a sentence about an order, and tells a test from what is real.
+func orderNoun(o *kvitv1.Order) string {
+	if o.GetMode() == kvitv1.Mode_MODE_TEST {
+		return "Test order"
+	}
+	return "Order"
+}
+
 // someMoney leaves zero out.
 func someMoney(amount *kvitv1.Money) string {
 	if amount.GetMinorUnits() == 0 {
@@ -240,7 +248,7 @@ func (c *orderExplain) Run(ctx context.Context, a *app) error {
 	}
 	var out strings.Builder
 	o := answer.GetOrder()
-	fmt.Fprintf(&out, "Order %s: %s, %s\n", o.GetOrderId(), orderWord(o.GetState()), kvit.FormatMoney(o.GetAmount()))
+	fmt.Fprintf(&out, "%s %s: %s, %s\n", orderNoun(o), o.GetOrderId(), orderWord(o.GetState()), kvit.FormatMoney(o.GetAmount()))
 	if answer.GetSummary() != "" {
 		out.WriteString(wrap(clean(answer.GetSummary()), "", a.width) + "\n")
 	}

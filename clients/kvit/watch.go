@@ -143,8 +143,8 @@ func (w *watch) already(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		if w.wanted(answer.GetOrder().GetState()) {
-			a := answer.GetOrder()
-			w.hint("Order %s is %s already.", a.GetOrderId(), orderWord(a.GetState()))
+			o := answer.GetOrder()
+			w.hint("%s %s is %s already.", orderNoun(o), o.GetOrderId(), orderWord(o.GetState()))
 			delete(w.waiting, id)
 		}
 	}

@@ -259,7 +259,7 @@ func TestWatch_DoesNotWaitForWhatIs(t *testing.T) {
 
 	s := &shop{state: kvitv1.OrderState_ORDER_STATE_PAID}
 	r := kvitAt(t, s.open(t), 0, "order", "watch", "A-17", "--until-state", "paid,refunded")
-	if r.code != exitDone || !strings.Contains(r.stderr, "A-17 is PAID already") || s.streams != 0 {
+	if r.code != exitDone || !strings.HasPrefix(r.stderr, "Test order A-17 is PAID already") || s.streams != 0 {
 		t.Errorf("got %d saying %q after %d streams, want done at once", r.code, r.stderr, s.streams)
 	}
 }
