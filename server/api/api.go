@@ -174,7 +174,7 @@ func New(needs Needs) (*API, error) {
 	return &API{
 		Public:    door.public(services, ready, needs),
 		Admin:     door.admin(accesses, ready, needs.Metrics),
-		Callbacks: &inside{door, callbacks, validator},
+		Callbacks: &inside{door, callbacks},
 		hub:       hub, stopping: stop,
 	}, nil
 }

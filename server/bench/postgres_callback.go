@@ -14,7 +14,7 @@ const (
 	// payableRate is for how many callbacks per second of pgbench's orders are made.
 	payableRate = 10000
 	// rawSize is the size of a raw callback as we keep it, sealed.
-	rawSize = 1830
+	rawSize = 1445
 )
 
 // callbacks runs the yardstick of callbacks: orders that wait for one are made first, and afterwards as
