@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -271,5 +272,44 @@ func TestCreateLink_A1_ALinkThatNobodyCouldPayIsRefused(t *testing.T) {
 	live.Live = true
 	if _, _, err := s.CreateLink(t.Context(), live, lesson(t, "k", "A-1")); !fault.Is(err, fault.ReasonModeDiffers) {
 		t.Errorf("a live link of a merchant with test accounts alone: %v", err)
+	}
+}
+
+// Who was overtaken knows nothing about what the other one is doing: "certainly nothing happened" ends its
+// own work, and not the attempt that somebody else is starting by now.
+func TestStartAttempt_I5_WhoWasOvertakenBuriesNothing(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	token := s.order("A-1")
+	asked := []chan struct{}{make(chan struct{}), make(chan struct{})}
+	answer := []chan struct{}{make(chan struct{}), make(chan struct{})}
+	var calls atomic.Int32
+	s.psp.start = func(in psp.Intent) (psp.Handoff, error) {
+		n := calls.Add(1) - 1
+		close(asked[n])
+		<-answer[n]
+		if n == 0 {
+			return psp.Handoff{}, psp.ErrNotAttempted
+		}
+		return psp.Handoff{URL: "https://psp.test/pay/" + in.Ref}, nil
+	}
+	press := func(into chan<- payment.Started) {
+		started, _ := s.StartAttempt(context.WithoutCancel(t.Context()), payment.StartAttempt{Token: token, Account: "fake"})
+		into <- started
+	}
+	first, second := make(chan payment.Started, 1), make(chan payment.Started, 1)
+	go press(first)
+	<-asked[0]
+	s.pass(31 * time.Second) // The lease is over: the second tap takes over.
+	go press(second)
+	<-asked[1]
+	close(answer[0])
+	<-first
+	if a := s.attempts()[0]; !a.Live() {
+		t.Errorf("the attempt is %s while its second start is on its way", a.State)
+	}
+	close(answer[1])
+	if started := <-second; started.Handoff == nil {
+		t.Error("the second tap has no way to the PSP")
 	}
 }
